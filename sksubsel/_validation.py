@@ -1,0 +1,173 @@
+"""Checks shared by every estimator: each error names the parameter, what is allowed and what was given."""
+
+from __future__ import annotations
+
+import numbers
+
+import numpy as np
+from sklearn.utils import check_consistent_length
+from sklearn.utils.multiclass import type_of_target
+
+
+def check_budget(budget, n_samples: int) -> int:
+    """Number of instances that ``budget`` asks for.
+
+    Parameters
+    ----------
+    budget : int or float
+        An int is a count in [1, n_samples], a float a fraction in (0, 1].
+    n_samples : int
+        Number of instances to choose from, N.
+
+    Returns
+    -------
+    int
+        B, at least 1 and at most N. A fraction is rounded to the nearest count.
+
+    Raises
+    ------
+    TypeError
+        If `budget` is not a number.
+    ValueError
+        If `budget` is outside its range.
+    """
+    rule = f"budget must be an int in [1, n_samples={n_samples}] or a float in (0, 1]"
+    if isinstance(budget, (bool, np.bool_)) or not isinstance(budget, numbers.Real):
+        raise TypeError(f"{rule}; got {budget!r}")
+    if isinstance(budget, numbers.Integral):
+        if not 1 <= budget <= n_samples:
+            raise ValueError(f"{rule}; got {budget}")
+        return int(budget)
+    if not 0.0 < budget <= 1.0:
+        raise ValueError(f"{rule}; got {budget}")
+    return max(1, round(float(budget) * n_samples))
+
+
+def check_device(device) -> str:
+    """Name of a torch device that exists on this machine.
+
+    Raises
+    ------
+    ValueError
+        If `device` is no device name, or asks for an accelerator that is not there.
+    """
+    import torch
+
+    try:
+        parsed = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"device must be a torch device such as 'cpu', 'cuda' or 'cuda:0'; got {device!r}"
+        ) from error
+    if parsed.type == "cuda":
+        if not torch.cuda.is_available():
+            raise ValueError(
+                f"device={device!r} was asked for, but torch sees no CUDA device here; "
+                "use device='cpu' or install a CUDA build of torch"
+            )
+        if parsed.index is not None and parsed.index >= torch.cuda.device_count():
+            raise ValueError(
+                f"device={device!r} was asked for, but there are only "
+                f"{torch.cuda.device_count()} CUDA device(s)"
+            )
+    elif parsed.type == "mps" and not torch.backends.mps.is_available():
+        raise ValueError(f"device={device!r} was asked for, but torch sees no MPS device here")
+    return str(parsed)
+
+
+def check_finite(array: np.ndarray, name: str) -> None:
+    """Raise ValueError if `array` holds NaN or infinity, naming the first place.
+
+    A float sum is a cheap first pass: it is finite whenever every entry is (no copy is made).
+    """
+    if array.dtype.kind != "f" or array.size == 0:
+        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = array.sum(dtype=np.float64)
+    if np.isfinite(total):
+        return
+    flat = array.reshape(len(array), -1)
+    for start in range(0, len(flat), 4096):
+        bad = ~np.isfinite(flat[start : start + 4096])
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            value = flat[start + row, column]
+            raise ValueError(
+                f"{name} must be finite; got {value} in row {start + row} (of {len(array)})"
+            )
+
+
+def check_X(X, name: str = "X") -> np.ndarray:
+    """Instances as an array of shape (N, F) or (N, channels, height, width), not copied if numeric.
+
+    Raises
+    ------
+    ValueError
+        If the array is empty, has fewer than two axes, is not numeric, or holds NaN or infinity.
+    """
+    X = np.asarray(X)
+    if X.ndim < 2:
+        raise ValueError(
+            f"{name} must have shape (N, F) or (N, channels, height, width); got {X.shape}"
+        )
+    if X.dtype.kind not in "fiub":
+        try:
+            X = X.astype(np.float32)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name} must be numeric; got dtype {X.dtype}") from error
+    if X.size == 0:
+        raise ValueError(f"{name} must not be empty; got shape {X.shape}")
+    check_finite(X, name)
+    return X
+
+
+def check_instances(X, y, *, min_class_count: int = 2):
+    """Instances and labels, checked together.
+
+    Parameters
+    ----------
+    X : array-like of shape (N, F) or (N, channels, height, width)
+    y : array-like of shape (N,)
+        Class labels of any dtype, or continuous targets (floats that are not all whole).
+    min_class_count : int, default=2
+        Least number of instances of each class.
+
+    Returns
+    -------
+    X : ndarray
+    y : ndarray of shape (N,)
+        int64 codes of the classes, or float32 targets.
+    task : {"classification", "regression"}
+    classes : ndarray of shape (C,) or None
+        The labels that the codes stand for; None for regression.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, values are not finite, y is of one class, or a class is too small.
+    """
+    X = check_X(X)
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        raise ValueError(f"y must have shape (N,); got {y.shape}")
+    if len(X) != len(y):
+        raise ValueError(
+            f"X and y must have the same number of instances; got X of shape {X.shape} "
+            f"and y of shape {y.shape}"
+        )
+    check_consistent_length(X, y)
+    check_finite(y, "y")
+    if type_of_target(y, input_name="y") == "continuous":
+        return X, y.astype(np.float32), "regression", None
+    classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    if len(classes) < 2:
+        raise ValueError(f"y must hold at least two classes; got only {classes.tolist()}")
+    if counts.min() < min_class_count:
+        rare = classes[counts.argmin()]
+        raise ValueError(
+            f"each class needs at least {min_class_count} instances; "
+            f"class {rare!r} has {counts.min()}"
+        )
+    return X, codes.astype(np.int64), "classification", classes

@@ -1,0 +1,378 @@
+"""Architecture embeddings to the class probabilities a trained network would give."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from sksubsel._net import fit_net
+from sksubsel._validation import check_device
+from sksubsel.features import InstanceFeatures
+from sksubsel.nn.approximator import SUMMARIES, ApproximatorNet, split_padding
+from sksubsel.predictions import Predictions
+
+_MAX_ARCHS = 64  # architectures in one training step
+_MIN_PROBA = 1e-4  # log-probabilities are cut here: beyond it a zoo's mean is noise
+
+
+class _PairLoss(nn.Module):
+    """Mean loss over the pairs of (up to 64 of) the architectures and a batch of instances."""
+
+    def __init__(self, net, embeddings, inputs, targets, classification):
+        super().__init__()
+        self.net, self.classification = net, classification
+        h, mask = split_padding(embeddings)
+        tensors = {"h": h, "mask": mask, "inputs": inputs, "targets": targets}
+        for name, tensor in tensors.items():
+            self.register_buffer(name, tensor, persistent=False)
+
+    def forward(self, index):
+        n_archs = len(self.targets)
+        targets = self.targets[:, index].float()  # (A, n, C)
+        base = self._leave_one_out(targets) if self.net.residual else None
+        archs = slice(None)
+        if n_archs > _MAX_ARCHS:
+            archs = torch.randperm(n_archs, device=index.device)[:_MAX_ARCHS]
+        base = base if base is None else base[archs]
+        out = self.net(self.h[archs], self.mask[archs], self.inputs[index], base)
+        targets = targets[archs]
+        if not self.classification:
+            return F.mse_loss(out, targets)
+        # KL(p_trained || p_predicted), paper Eq. 7
+        return F.kl_div(out.log_softmax(-1), targets, reduction="none").sum(-1).mean()
+
+    def _leave_one_out(self, targets):
+        """What the rest of the zoo says of each instance, (A, n, C)."""
+        n_archs = len(targets)
+        if n_archs == 1:
+            mean = torch.full_like(targets, 1 / targets.shape[-1] if self.classification else 0.0)
+        else:
+            mean = (targets.sum(0) - targets) / (n_archs - 1)
+        return mean.clamp_min(_MIN_PROBA).log() if self.classification else mean
+
+
+class ModelApproximator(TransformerMixin, BaseEstimator):
+    """Predicts the outputs of a trained network on the training instances, without training it.
+
+    Attention over an architecture's BFS-ordered node embeddings gives one vector; together with
+    an instance's features it goes through a feed-forward net to the class probabilities. It
+    generalises to unseen architectures, not to unseen instances: it is only ever asked about the
+    training set. Because the instances are fixed, the default also knows what the zoo's networks
+    say of each on average, and learns how an architecture departs from that.
+
+    Parameters
+    ----------
+    approximator : {"attention", "feedforward", "lstm"}, default="attention"
+        How the nodes are summed up; the last two are the paper's ablations.
+    residual : bool, default=True
+        Learn ``t(z) log mean_p_i + g(z, [x_i, log mean_p_i, y_i])`` (in training, the mean over
+        the other architectures) instead of the paper's ``g(z, x_i)``.
+    features : transformer or None, default=None
+        From X to (N, F); None is :class:`~sksubsel.features.InstanceFeatures`.
+    hidden_dim : int, default=256
+    dropout : float, default=0.3
+    max_epochs : int or None, default=None
+        None: as many as give about 1,000 optimiser steps, at least 5.
+    batch_size : int, default=2048
+        (architecture, instance) pairs per step.
+    lr : float, default=1e-3
+        AdamW's learning rate; it follows a cosine to zero.
+    weight_decay : float, default=5e-3
+    callbacks : list of skorch callbacks or None, default=None
+    device : str, default="cpu"
+    random_state : int, RandomState instance or None, default=None
+    verbose : int, default=0
+
+    Attributes
+    ----------
+    module_ : torch.nn.Module
+        The fitted :class:`~sksubsel.nn.approximator.ApproximatorNet`.
+    features_ : ndarray of shape (N, F), float32
+    feature_transformer_ : transformer
+    shape_ : tuple
+        (N, C).
+    base_ : ndarray of shape (N, C), float32
+        Log of the zoo's mean probabilities (its mean output for regression).
+    hidden_ : ndarray of shape (N, hidden_dim), float32
+        First layer of what depends on the instances alone, computed once.
+    history_ : list of dict
+
+    Notes
+    -----
+    Time O(A N (F + C) hidden_dim) an epoch of training; O(N C hidden_dim) per architecture
+    predicted. Memory O(N (F + C + hidden_dim)); no (architecture, instance) array outlives a batch.
+
+    References
+    ----------
+    Jain et al., NeurIPS 2023, section 4.2, Eq. 5-7 and appendix D.3.
+    """
+
+    _parameter_constraints: dict = {
+        "approximator": [StrOptions(set(SUMMARIES))],
+        "residual": ["boolean"],
+        "features": [HasMethods(["fit", "transform"]), None],
+        "hidden_dim": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "callbacks": [list, None],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        approximator="attention",
+        *,
+        residual=True,
+        features=None,
+        hidden_dim=256,
+        dropout=0.3,
+        max_epochs=None,
+        batch_size=2048,
+        lr=1e-3,
+        weight_decay=5e-3,
+        callbacks=None,
+        device="cpu",
+        random_state=None,
+        verbose=0,
+    ):
+        self.approximator = approximator
+        self.residual = residual
+        self.features = features
+        self.hidden_dim = hidden_dim
+        self.dropout = dropout
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, embeddings, zoo):
+        """Learn from the zoo's trained networks.
+
+        Parameters
+        ----------
+        embeddings : ndarray of shape (A, V, D)
+            Of the zoo's architectures, NaN at the front for missing nodes.
+        zoo : ModelZoo
+            Fitted; A architectures, of which any number is trained.
+
+        Returns
+        -------
+        self
+        """
+        device = check_device(self.device)
+        embeddings = _check_embeddings(embeddings)
+        if len(embeddings) != len(zoo):
+            raise ValueError(
+                f"embeddings and zoo must be about the same architectures; got {len(embeddings)} "
+                f"embeddings and a zoo of {len(zoo)}"
+            )
+        if len(zoo.trained_) == 0:
+            raise ValueError("zoo must hold at least one trained architecture; got none")
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self.task_ = zoo.task_
+        features = clone(self.features) if self.features is not None else InstanceFeatures()
+        self.feature_transformer_ = features
+        self.features_ = np.ascontiguousarray(features.fit_transform(zoo.X_), dtype=np.float32)
+        targets, labels = self._targets(zoo)
+        self.shape_ = targets.shape[1:]
+        inputs = torch.from_numpy(self.features_)
+        if self.residual:
+            inputs = torch.cat([inputs, torch.from_numpy(labels)], dim=1)
+        self.latent_dim_ = embeddings.shape[2]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # inside fork_rng
+            module = ApproximatorNet(
+                self.latent_dim_,
+                inputs.shape[1],
+                self.shape_[1],
+                self.approximator,
+                self.residual,
+                self.hidden_dim,
+                self.dropout,
+            )
+        n_instances = max(1, self.batch_size // min(len(targets), _MAX_ARCHS))
+        n_steps = -(-len(inputs) // n_instances)
+        net = fit_net(
+            _PairLoss(
+                module,
+                torch.from_numpy(embeddings[zoo.trained_]),
+                inputs,
+                torch.from_numpy(targets),
+                self.task_ == "classification",
+            ),
+            torch.arange(len(inputs)),
+            loss=lambda output, *_: output,
+            max_epochs=self.max_epochs or max(5, -(-1000 // n_steps)),
+            batch_size=n_instances,
+            lr=self.lr,
+            optimizer="adamw",
+            weight_decay=self.weight_decay,
+            schedule="cosine",
+            gradient_clip=5.0,
+            callbacks=self.callbacks,
+            device=device,
+            seed=seed,
+            verbose=self.verbose,
+        )
+        self.module_ = module.eval()
+        self.history_ = net.history.to_list()
+        self.device_ = device
+        self._cache = None
+        self._fit_instances(inputs, targets)
+        return self
+
+    def transform(self, embeddings) -> Predictions:
+        """Predictions for each architecture, computed when asked for.
+
+        Parameters
+        ----------
+        embeddings : ndarray of shape (A, V, D)
+
+        Returns
+        -------
+        Predictions
+            Sized and sliceable over architectures; ``np.asarray`` gives (A, N, C).
+        """
+        check_is_fitted(self)
+        embeddings = _check_embeddings(embeddings)
+        if embeddings.shape[2] != self.latent_dim_:
+            raise ValueError(
+                f"embeddings must have D={self.latent_dim_}, as in fit; got {embeddings.shape}"
+            )
+        with torch.no_grad():
+            h, mask = split_padding(torch.from_numpy(embeddings).to(self.device_))
+            summaries = self.module_.summary(h, mask).cpu().numpy()
+        return Predictions(self, embeddings, summaries)
+
+    def predict_proba(self, embeddings) -> np.ndarray:
+        """Class probabilities (the outputs themselves for regression), (A, N, C) float32."""
+        return np.asarray(self.transform(embeddings))
+
+    def score(self, embeddings, zoo) -> float:
+        """Negative mean KL(p_trained || p_predicted) over the zoo's trained architectures.
+
+        For regression, the negative mean squared error. Higher is better; see `score_mean` for
+        what the zoo's mean alone attains.
+        """
+        check_is_fitted(self)
+        zoo_trained = np.asarray(zoo.trained_)
+        predictions = self.transform(_check_embeddings(embeddings)[zoo_trained])
+        return self._score(zoo, predictions.rows)
+
+    def score_mean(self, zoo) -> float:
+        """What `score` would be if every architecture were predicted to be the fitted zoo's mean."""
+        check_is_fitted(self)
+        mean = np.exp(self.base_) if self.task_ == "classification" else self.base_
+        mean = mean / mean.sum(1, keepdims=True) if self.task_ == "classification" else mean
+        return self._score(zoo, lambda rows: mean[None, rows])
+
+    def _score(self, zoo, predicted) -> float:
+        total, n_samples = 0.0, self.shape_[0]
+        size = max(1, 16384 // len(zoo.trained_))
+        for start in range(0, n_samples, size):
+            rows = slice(start, start + size)
+            target = np.asarray(zoo.predictions_[:, rows], dtype=np.float64)
+            guess = predicted(rows).astype(np.float64)
+            if self.task_ == "classification":
+                ratio = np.log(np.maximum(target, 1e-12)) - np.log(np.maximum(guess, 1e-12))
+                total -= (target * ratio).sum()
+            else:
+                total -= ((target - guess) ** 2).sum()
+        return float(total / (len(zoo.trained_) * n_samples))
+
+    def _targets(self, zoo):
+        """Outputs (A, N, C) to be learned, and the labels (N, C) as the network is given them."""
+        targets = zoo.predictions_
+        if self.task_ == "classification":
+            return targets, np.eye(targets.shape[2], dtype=np.float32)[zoo.y_]
+        targets = np.asarray(targets, dtype=np.float32)
+        self.location_, self.scale_ = float(zoo.y_.mean()), float(zoo.y_.std()) or 1.0
+        labels = (zoo.y_[:, None] - self.location_) / self.scale_
+        return (targets - self.location_) / self.scale_, labels.astype(np.float32)
+
+    def _fit_instances(self, inputs, targets):
+        """Compute once what every later prediction needs of the instances."""
+        mean = targets.mean(axis=0, dtype=np.float32)
+        if self.task_ == "classification":
+            mean = np.log(np.maximum(mean, _MIN_PROBA))
+        self.base_ = mean
+        hidden = np.empty((len(inputs), self.hidden_dim), dtype=np.float32)
+        with torch.no_grad():
+            for start in range(0, len(inputs), 16384):
+                rows = slice(start, start + 16384)
+                part = self.module_.instance_part(
+                    inputs[rows].to(self.device_), torch.from_numpy(mean[rows]).to(self.device_)
+                )
+                hidden[rows] = part.cpu().numpy()
+        self.hidden_ = hidden
+
+    def _outputs(self, summaries, rows) -> np.ndarray:
+        """Outputs (A, n, C) for summaries (A, D) on some instances."""
+        if self._cache is None:
+            self._cache = [
+                torch.from_numpy(a).to(self.device_) for a in (self.hidden_, self.base_)
+            ]
+        hidden, base = self._cache
+        if not isinstance(rows, slice):
+            rows = torch.as_tensor(np.asarray(rows), device=hidden.device)
+        with torch.no_grad():
+            out = self.module_.combine(
+                torch.from_numpy(summaries).to(hidden.device), hidden[rows][None], base[rows][None]
+            )
+            if self.task_ == "classification":
+                return out.softmax(-1).cpu().numpy()
+            return (out * self.scale_ + self.location_).cpu().numpy()
+
+    def __getstate__(self):
+        # a model fitted on an accelerator must load where there is none
+        state = super().__getstate__().copy()
+        if "module_" in state:
+            state["_cache"] = None
+            if self.device_ != "cpu":
+                state["module_"] = _cpu_copy(self.module_)
+        return state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "module_" in state:
+            try:
+                self.device_ = check_device(self.device_)
+            except ValueError:
+                self.device_ = "cpu"
+            self.module_.to(self.device_)
+
+
+def _cpu_copy(module):
+    from copy import deepcopy
+
+    return deepcopy(module).cpu()
+
+
+def _check_embeddings(embeddings) -> np.ndarray:
+    embeddings = np.asarray(embeddings, dtype=np.float32)
+    if embeddings.ndim != 3 or 0 in embeddings.shape:
+        raise ValueError(f"embeddings must have shape (A, V, D); got {embeddings.shape}")
+    if np.isnan(embeddings[:, -1]).any():
+        raise ValueError(
+            "embeddings must end with each architecture's last node (missing nodes are NaN at the "
+            "front); got NaN in the last place"
+        )
+    return embeddings

@@ -1,0 +1,129 @@
+"""What passes from the approximator to the selector: predictions of A architectures, on demand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sksubsel._validation import check_finite
+
+CHUNK = 16384  # instances at a time
+
+
+class Predictions:
+    """Predicted outputs of A architectures on the N training instances, computed when asked for.
+
+    A x N x C need never fit in memory: `rows` and `chunks` compute parts. Sized and sliceable over
+    architectures; ``np.asarray`` gives the whole.
+
+    Parameters
+    ----------
+    model : object with ``_outputs(summaries, rows) -> ndarray (A, n, C)`` and ``shape_ == (N, C)``
+        The fitted approximator.
+    embeddings : ndarray of shape (A, V, D)
+        Node embeddings of the architectures.
+    summaries : ndarray of shape (A, D)
+        What the model has made of them.
+
+    Attributes
+    ----------
+    shape : tuple
+        (A, N, C).
+    features : ndarray of shape (N, F) or None
+        Instance features that the model saw.
+    """
+
+    def __init__(self, model, embeddings, summaries):
+        self._model = model
+        self.embeddings = embeddings
+        self._summaries = summaries
+
+    @property
+    def shape(self):
+        return (len(self), *self._model.shape_)
+
+    @property
+    def features(self):
+        return self._model.features_
+
+    def __len__(self):
+        return len(self._summaries)
+
+    def __getitem__(self, index):
+        index = np.atleast_1d(np.arange(len(self))[index])
+        return type(self)(self._model, self.embeddings[index], self._summaries[index])
+
+    def __array__(self, dtype=None, copy=None):
+        return np.concatenate([part for _, part in self.chunks()], axis=1).astype(
+            dtype or np.float32, copy=False
+        )
+
+    def rows(self, rows) -> np.ndarray:
+        """Outputs on some instances, (A, n, C) float32; `rows` is a slice or int array."""
+        return self._model._outputs(self._summaries, rows)
+
+    def chunks(self, size: int = CHUNK):
+        """Pairs of a slice of instances and the outputs there, (A, <=size, C)."""
+        size = max(1, size // len(self))
+        for start in range(0, self.shape[1], size):
+            part = slice(start, min(start + size, self.shape[1]))
+            yield part, self.rows(part)
+
+    def __repr__(self):
+        return f"{type(self).__name__}(shape={self.shape})"
+
+
+class ArrayPredictions(Predictions):
+    """The same over a plain array (A, N, C), with no embeddings."""
+
+    embeddings = None
+    features = None
+
+    def __init__(self, array):
+        self._array = array
+
+    @property
+    def shape(self):
+        return self._array.shape
+
+    def __len__(self):
+        return len(self._array)
+
+    def __getitem__(self, index):
+        index = np.atleast_1d(np.arange(len(self))[index])
+        return type(self)(self._array[index])
+
+    def rows(self, rows):
+        return np.asarray(self._array[:, rows], dtype=np.float32)
+
+
+def as_predictions(predictions, n_samples: int | None = None, n_outputs: int | None = None):
+    """`Predictions` as they are; an array (A, N, C) or (N, C) checked and wrapped.
+
+    Raises
+    ------
+    ValueError
+        If the shape is not (A, N, C), N or C are not the expected ones, or values are not finite.
+    """
+    if not isinstance(predictions, Predictions):
+        array = np.asarray(predictions)
+        if array.ndim == 2:
+            array = array[None]
+        if array.ndim != 3 or array.dtype.kind != "f" or 0 in array.shape:
+            raise ValueError(
+                "predictions must be a float array of shape (A, N, C) or (N, C); "
+                f"got shape {array.shape} and dtype {array.dtype}"
+            )
+        for index, part in enumerate(array):
+            check_finite(part, f"predictions[{index}]")
+        predictions = ArrayPredictions(array)
+    _, n_given, c_given = predictions.shape
+    if n_samples is not None and n_given != n_samples:
+        raise ValueError(
+            f"predictions must be about the N={n_samples} training instances; "
+            f"got shape {predictions.shape}"
+        )
+    if n_outputs is not None and c_given != n_outputs:
+        raise ValueError(
+            f"predictions must have C={n_outputs} outputs; got shape {predictions.shape}"
+        )
+    return predictions

@@ -1,0 +1,154 @@
+"""The inductive sampler: a network that scores instances, trained once over the zoo's predictions."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from sksubsel._net import fit_net
+from sksubsel.nn.scorer import ScorerNet, inductive_objective
+
+_MAX_ARCHS = 8  # architectures in one training step
+_MIN_STEPS = 600
+_CHUNK = 16384  # instances at a time when scoring
+
+
+class _ScorerLoss(nn.Module):
+    """Eq. 10 on a batch of instances and (up to 8 of) the architectures."""
+
+    def __init__(self, scorer, instances, mean_h, predict, objective):
+        super().__init__()
+        self.scorer, self.predict, self.objective = scorer, predict, objective
+        self.register_buffer("instances", instances, persistent=False)
+        self.register_buffer("mean_h", mean_h, persistent=False)
+
+    def forward(self, index):
+        n_archs = len(self.mean_h)
+        archs = torch.arange(n_archs)
+        if n_archs > _MAX_ARCHS:
+            archs = torch.randperm(n_archs)[:_MAX_ARCHS]
+        predicted = self.predict(archs.numpy(), index.cpu().numpy()).to(index.device)
+        logits = self.scorer.combine(
+            self.mean_h[archs.to(index.device)],
+            self.scorer.instance_part(self.instances[index]),
+            predicted,
+        )
+        return self.objective(logits, predicted[..., -1])
+
+
+class InductiveScorer:
+    """Scores in (0, 1) of instances for an architecture, with nothing solved per architecture.
+
+    Trained on ``sum_i p_i l_i - lam H(p) + beta (sum_i pi_i / B - 1)^2`` with p the normalised
+    scores (paper, Eq. 10), over batches of instances. Its optimum is
+    ``pi_i proportional to exp(-l_i / lam)`` with the scores' sum at B, so that sampling in
+    proportion to the scores is what the exact transductive solver does.
+
+    Parameters
+    ----------
+    lam, beta : float
+    max_epochs : int or None
+        None: as many as give about 600 optimiser steps, at least 3.
+    batch_size : int
+        Instances per step.
+    lr : float
+        Adam's learning rate.
+    device : str
+    seed : int
+    verbose : int
+    """
+
+    def __init__(self, lam, beta, *, max_epochs, batch_size, lr, device, seed, verbose=0):
+        self.lam, self.beta = lam, beta
+        self.max_epochs, self.batch_size, self.lr = max_epochs, batch_size, lr
+        self.device, self.seed, self.verbose = device, seed, verbose
+
+    def fit(self, predictions, features, labels, losses, budget):
+        """Train the scorer.
+
+        Parameters
+        ----------
+        predictions : Predictions
+            Of A architectures, with their embeddings.
+        features : ndarray of shape (N, F)
+        labels : ndarray of shape (N, C)
+            One-hot labels, or standardised targets (N, 1).
+        losses : callable
+            ``losses(outputs (A, n, C), rows) -> (A, n)``.
+        budget : int
+            B.
+        """
+        self.losses = losses
+        instances = torch.from_numpy(
+            np.concatenate([features, labels], axis=1).astype(np.float32, copy=False)
+        )
+        mean_h = torch.from_numpy(_mean_node(predictions.embeddings))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)  # inside fork_rng
+            scorer = ScorerNet(mean_h.shape[1], instances.shape[1], predictions.shape[2])
+        fraction = budget / len(instances)
+
+        def predict(archs, rows):
+            return self._inputs(predictions[archs].rows(rows), rows)
+
+        def objective(logits, loss):
+            return inductive_objective(logits, loss, self.lam, self.beta, fraction)
+
+        n_batches = -(-len(instances) // self.batch_size)
+        net = fit_net(
+            _ScorerLoss(scorer, instances, mean_h, predict, objective),
+            torch.arange(len(instances)),
+            loss=lambda output, *_: output,
+            max_epochs=self.max_epochs or max(3, -(-_MIN_STEPS // n_batches)),
+            batch_size=self.batch_size,
+            lr=self.lr,
+            optimizer="adam",
+            schedule="cosine",
+            gradient_clip=5.0,
+            device=self.device,
+            seed=self.seed,
+            verbose=self.verbose,
+        )
+        self.history = net.history.to_list()
+        self.module = scorer.eval()
+        with torch.no_grad():
+            self.instance_part = np.concatenate(
+                [
+                    scorer.instance_part(part.to(self.device)).cpu().numpy()
+                    for part in instances.split(_CHUNK)
+                ]
+            )
+        self.module.cpu()
+        return self
+
+    def log_scores(self, predictions) -> np.ndarray:
+        """Log of the scores of every instance, (A, N) float64. Time O(A N C)."""
+        if predictions.embeddings is None:
+            raise ValueError(
+                "the inductive scorer needs the architectures' embeddings beside their "
+                "predictions; pass what ModelApproximator.transform returns, not an array"
+            )
+        mean_h = torch.from_numpy(_mean_node(predictions.embeddings))
+        out = np.empty(predictions.shape[:2])
+        with torch.no_grad():
+            for rows, outputs in predictions.chunks():
+                logits = self.module.combine(
+                    mean_h,
+                    torch.from_numpy(self.instance_part[rows]),
+                    self._inputs(outputs, rows),
+                )
+                out[:, rows] = F.logsigmoid(logits.double()).numpy()
+        return out
+
+    def _inputs(self, outputs, rows):
+        """Predicted outputs with their losses behind, (A, n, C + 1)."""
+        loss = self.losses(outputs, rows)
+        return torch.from_numpy(
+            np.concatenate([outputs, loss[..., None]], axis=-1, dtype=np.float32)
+        )
+
+
+def _mean_node(embeddings):
+    return np.nanmean(embeddings, axis=1).astype(np.float32, copy=False)

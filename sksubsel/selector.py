@@ -1,0 +1,349 @@
+"""Predictions to a subset: the third part of SubSelNet."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from sksubsel._validation import check_budget, check_device
+from sksubsel.features import InstanceFeatures
+from sksubsel.predictions import as_predictions
+from sksubsel.samplers.coverage import CoverageIndex
+from sksubsel.samplers.inductive import InductiveScorer
+from sksubsel.samplers.objective import cross_entropy, squared_error
+from sksubsel.samplers.poisson import conditional_poisson
+from sksubsel.samplers.quotas import make_strata
+from sksubsel.samplers.transductive import gumbel_top, solve_exact, solve_gradient, top
+from sksubsel.scoring import probe_score, train_score
+
+_DRAWS = {"sample": gumbel_top, "poisson": conditional_poisson}
+
+
+class SubsetSelector(TransformerMixin, BaseEstimator):
+    """Chooses B training instances for an architecture from its predicted outputs.
+
+    Minimises the expected loss of the selected instances minus `lam` times the entropy of the
+    sampling distribution (paper, Eq. 2-3): low predicted loss, but diverse.
+
+    Parameters
+    ----------
+    mode : {"transductive", "inductive", "hybrid"}, default="transductive"
+        Solve for each architecture (Eq. 9); score with a network trained once (Eq. 10); or take
+        the first ``hybrid_fraction * B`` by the second and the rest by the first (Fig. 4).
+    budget : int or float, default=0.1
+        B, a count, or a fraction of the N instances.
+    lam : float, default=0.5
+        Weight of the entropy, in nats of loss: the sampling weights are ``exp(-loss / lam)``.
+        0 takes the smallest losses, infinity is uniform sampling.
+    beta : float, default=1.0
+        Weight of the regulariser that keeps the scores' sum at B (inductive and
+        ``solver="gradient"``).
+    hybrid_fraction : float, default=0.5
+    solver : {"exact", "gradient"}, default="exact"
+        The closed form, or the paper's Adam on the scores.
+    diversity : {"entropy", "coverage"}, default="entropy"
+        "entropy" draws from the sampling distribution; "coverage" has its weights as demand and
+        greedily chooses the rows that cover it best (facility location, per class).
+    sampling : {"sample", "top", "poisson"}, default="sample"
+        Successive draws (Gumbel-top-B, the paper's Eq. 8), the B largest weights, or the exact
+        conditional Poisson draw. Not used by ``diversity="coverage"``.
+    stratify : {"proportional", "equal"} or None, default="proportional"
+        Quota of each class (of ten quantile bins for continuous labels).
+    features : transformer or None, default=None
+        From X to (N, F). None takes those that come with the predictions, or
+        :class:`~sksubsel.features.InstanceFeatures`.
+    scoring : {"probe", "train"}, default="probe"
+        What `score` does: a kernel ridge probe fitted on the selected rows and judged on the
+        rest, or the architecture itself trained on them.
+    score_archs : int, default=3
+        At most so many architectures are scored.
+    max_epochs, batch_size, lr : int or None, int, float
+        Of the inductive scorer's training (instances per step; Adam).
+    device : str, default="cpu"
+    random_state : int, RandomState instance or None, default=None
+        Drawn upon once, in `fit`. All architectures share the sampling noise, so that their
+        subsets differ only where their predictions do, and a selection does not depend on what
+        was selected before.
+    verbose : int, default=0
+
+    Attributes
+    ----------
+    features_ : ndarray of shape (N, F), float32
+    strata_ : ndarray of shape (N,), int64
+    scorer_ : InductiveScorer or None
+    n_samples_, n_outputs_ : int
+        N and C.
+
+    Notes
+    -----
+    Per architecture O(N C) for the losses and O(N log N) for a draw; coverage takes
+    O(sum_c n_c min(n_c, 4096) F) more.
+
+    References
+    ----------
+    Jain et al., NeurIPS 2023, sections 3.2 and 4.3.
+    """
+
+    _parameter_constraints: dict = {
+        "mode": [StrOptions({"transductive", "inductive", "hybrid"})],
+        "budget": [Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="right")],
+        "lam": [Interval(Real, 0, None, closed="left")],
+        "beta": [Interval(Real, 0, None, closed="left")],
+        "hybrid_fraction": [Interval(Real, 0, 1, closed="both")],
+        "solver": [StrOptions({"exact", "gradient"})],
+        "diversity": [StrOptions({"entropy", "coverage"})],
+        "sampling": [StrOptions({"sample", "top", "poisson"})],
+        "stratify": [StrOptions({"proportional", "equal"}), None],
+        "features": [HasMethods(["fit", "transform"]), None],
+        "scoring": [StrOptions({"probe", "train"})],
+        "score_archs": [Interval(Integral, 1, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        mode="transductive",
+        *,
+        budget=0.1,
+        lam=0.5,
+        beta=1.0,
+        hybrid_fraction=0.5,
+        solver="exact",
+        diversity="entropy",
+        sampling="sample",
+        stratify="proportional",
+        features=None,
+        scoring="probe",
+        score_archs=3,
+        max_epochs=None,
+        batch_size=1024,
+        lr=1e-2,
+        device="cpu",
+        random_state=None,
+        verbose=0,
+    ):
+        self.mode = mode
+        self.budget = budget
+        self.lam = lam
+        self.beta = beta
+        self.hybrid_fraction = hybrid_fraction
+        self.solver = solver
+        self.diversity = diversity
+        self.sampling = sampling
+        self.stratify = stratify
+        self.features = features
+        self.scoring = scoring
+        self.score_archs = score_archs
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, predictions, zoo):
+        """Prepare what depends on the instances alone; in inductive mode, train the scorer.
+
+        Parameters
+        ----------
+        predictions : Predictions, or float array of shape (A, N, C)
+            For the zoo's architectures. The inductive and hybrid modes need a Predictions.
+        zoo : ModelZoo
+
+        Returns
+        -------
+        self
+        """
+        device = check_device(self.device)
+        predictions = as_predictions(predictions, len(zoo.y_))
+        budget = check_budget(self.budget, len(zoo.y_))
+        if len(predictions) != len(zoo):
+            raise ValueError(
+                f"predictions and zoo must be about the same architectures; got "
+                f"{len(predictions)} predictions and a zoo of {len(zoo)}"
+            )
+        if self.mode != "transductive" and self.lam == 0:
+            raise ValueError("lam must be positive in the inductive and hybrid modes; got 0")
+        self.task_, self.y_ = zoo.task_, zoo.y_
+        self.n_samples_, self.n_outputs_ = predictions.shape[1:]
+        if self.task_ == "classification" and self.n_outputs_ != len(zoo.classes_):
+            raise ValueError(
+                f"predictions must have one probability for each of C={len(zoo.classes_)} "
+                f"classes; got shape {predictions.shape}"
+            )
+        self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self.strata_ = make_strata(self.y_, self.task_)
+        self.features_ = self._fit_features(predictions, zoo)
+        self.coverage_ = None
+        if self.diversity == "coverage":
+            self.coverage_ = CoverageIndex(
+                self.features_, self.strata_, random_state=self.seed_
+            )
+        self.scorer_ = None
+        if self.mode != "transductive":
+            if predictions.embeddings is None:
+                raise ValueError(
+                    f"mode={self.mode!r} needs the architectures' embeddings beside their "
+                    "predictions; pass what ModelApproximator.transform returns, not an array"
+                )
+            self.scorer_ = InductiveScorer(
+                self.lam,
+                self.beta,
+                max_epochs=self.max_epochs,
+                batch_size=self.batch_size,
+                lr=self.lr,
+                device=device,
+                seed=self.seed_,
+                verbose=self.verbose,
+            ).fit(predictions, self.features_, self._labels(), self._losses, budget)
+        return self
+
+    def select(self, predictions, budget=None, random_state=None) -> np.ndarray:
+        """Rows to train one architecture on.
+
+        Parameters
+        ----------
+        predictions : Predictions of one architecture, or float array (N, C) or (1, N, C)
+        budget : int, float or None
+            None: that of the constructor.
+        random_state : int, Generator or None
+            Fresh sampling noise instead of that fixed in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (B,), int64
+            Ascending.
+        """
+        check_is_fitted(self)
+        predictions = as_predictions(predictions, self.n_samples_, self.n_outputs_)
+        if len(predictions) != 1:
+            raise ValueError(
+                f"select takes the predictions of one architecture; got {len(predictions)} "
+                "(transform takes many)"
+            )
+        budget = check_budget(self.budget if budget is None else budget, self.n_samples_)
+        rng = np.random.default_rng(self.seed_ if random_state is None else random_state)
+        if self.mode != "hybrid":
+            return self._draw(self._log_weights(predictions, self.mode, budget), predictions, budget, rng)
+        n_first = round(self.hybrid_fraction * budget)
+        first = np.empty(0, dtype=np.int64)
+        if n_first:
+            log_weights = self._log_weights(predictions, "inductive", budget)
+            first = self._sample(log_weights, n_first, rng, self.strata_)
+        if n_first == budget:
+            return first
+        rest = np.setdiff1d(np.arange(self.n_samples_), first)
+        log_weights = self._log_weights(predictions, "transductive", budget)
+        second = self._draw(log_weights, predictions, budget - n_first, rng, rest)
+        return np.sort(np.concatenate([first, second]))
+
+    def transform(self, predictions) -> np.ndarray:
+        """Rows for each architecture, int64 (A, B), ascending along the second axis."""
+        check_is_fitted(self)
+        predictions = as_predictions(predictions, self.n_samples_, self.n_outputs_)
+        return np.stack([self.select(predictions[a]) for a in range(len(predictions))])
+
+    def sampling_proba(self, predictions) -> np.ndarray:
+        """Probability of each instance to be drawn first, (A, N); each row sums to 1.
+
+        Quotas are left out of account.
+        """
+        check_is_fitted(self)
+        predictions = as_predictions(predictions, self.n_samples_, self.n_outputs_)
+        budget = check_budget(self.budget, self.n_samples_)
+        mode = "transductive" if self.mode == "transductive" else "inductive"
+        log_weights = np.stack(
+            [self._log_weights(predictions[a], mode, budget) for a in range(len(predictions))]
+        )
+        if mode == "transductive" and self.lam == 0:  # everything on the smallest loss
+            log_weights = np.where(log_weights == log_weights.max(1, keepdims=True), 0, -np.inf)
+        weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
+        return weights / weights.sum(axis=1, keepdims=True)
+
+    def score(self, predictions, zoo) -> float:
+        """How well what is selected trains, comparable across `lam`, `beta`, modes and solvers.
+
+        Parameters
+        ----------
+        predictions : Predictions or array (A, N, C)
+            For the zoo's architectures, best of ones not seen in `fit`.
+        zoo : ModelZoo
+
+        Returns
+        -------
+        float
+            Mean accuracy (R^2 for regression) over at most `score_archs` architectures.
+        """
+        check_is_fitted(self)
+        predictions = as_predictions(predictions, self.n_samples_, self.n_outputs_)
+        n_scored = min(self.score_archs, len(predictions))
+        chosen = np.linspace(0, len(predictions) - 1, n_scored).round().astype(int)
+        scores = []
+        for a in chosen:
+            rows = self.select(predictions[a])
+            if self.scoring == "probe":
+                scores.append(probe_score(self.features_, self.y_, rows, self.task_, self.seed_))
+            else:
+                scores.append(train_score(zoo, zoo.architectures_[a], rows, self.seed_))
+        return float(np.mean(scores))
+
+    def _draw(self, log_weights, predictions, budget, rng, rows=None):
+        """B rows by the chosen diversity, among `rows` if given."""
+        if self.diversity == "entropy":
+            if rows is None:
+                return self._sample(log_weights, budget, rng, self.strata_)
+            return rows[self._sample(log_weights[rows], budget, rng, self.strata_[rows])]
+        demand = np.exp(log_weights - log_weights.max())
+        proba = predictions.rows(slice(None))[0] if self.task_ == "classification" else None
+        candidates = None if rows is None else rows
+        chosen, _ = self.coverage_.select(
+            demand, budget, stratify=self.stratify, proba=proba, candidates=candidates
+        )
+        return chosen
+
+    def _sample(self, log_weights, budget, rng, strata):
+        quotas = {"strata": strata, "stratify": self.stratify} if self.stratify else {}
+        if self.sampling == "top":
+            return top(log_weights, budget, **quotas)
+        return _DRAWS[self.sampling](log_weights, budget, rng, **quotas)
+
+    def _log_weights(self, predictions, mode, budget):
+        """Unnormalised log-probabilities of the instances (N,), for one architecture."""
+        if mode == "inductive":
+            return self.scorer_.log_scores(predictions)[0]
+        losses = np.empty(self.n_samples_)
+        for rows, outputs in predictions.chunks():
+            losses[rows] = self._losses(outputs, rows)[0]
+        if self.solver == "exact" or self.lam == 0:
+            return solve_exact(losses, self.lam)
+        return solve_gradient(losses, self.lam, self.beta, budget)
+
+    def _losses(self, outputs, rows):
+        """Losses (A, n) of outputs (A, n, C) on some rows."""
+        if self.task_ == "classification":
+            return cross_entropy(outputs, self.y_[rows])
+        # in units of the labels' variance, so that lam means the same for any labels
+        return squared_error(outputs, self.y_[rows]) / (float(self.y_.var()) or 1.0)
+
+    def _labels(self):
+        if self.task_ == "classification":
+            return np.eye(self.n_outputs_, dtype=np.float32)[self.y_]
+        return ((self.y_ - self.y_.mean()) / (self.y_.std() or 1.0))[:, None]
+
+    def _fit_features(self, predictions, zoo):
+        if self.features is None and predictions.features is not None:
+            return predictions.features
+        features = InstanceFeatures() if self.features is None else clone(self.features)
+        return np.ascontiguousarray(features.fit_transform(zoo.X_), dtype=np.float32)

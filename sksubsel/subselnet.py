@@ -1,0 +1,363 @@
+"""The three parts composed: encoder, approximator, selector."""
+
+from __future__ import annotations
+
+from numbers import Integral
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.validation import check_is_fitted, check_memory
+
+from sksubsel._validation import check_budget, check_device
+from sksubsel.approximator import ModelApproximator
+from sksubsel.architectures import as_architectures
+from sksubsel.encoder import ArchitectureEncoder
+from sksubsel.selector import SubsetSelector
+from sksubsel.zoo import ModelZoo
+
+_SELECTOR_PARAMS = (
+    "mode",
+    "budget",
+    "lam",
+    "beta",
+    "hybrid_fraction",
+    "solver",
+    "diversity",
+    "sampling",
+    "stratify",
+    "scoring",
+    "score_archs",
+)
+_SELECTOR_DEFAULTS = SubsetSelector().get_params()
+
+
+class SubSelNet(TransformerMixin, BaseEstimator):
+    """Chooses training subsets for architectures it has never seen, without training them.
+
+    ``fit`` trains a zoo of architectures (or takes one), learns to embed architectures and to
+    predict their outputs on the training instances; ``select`` then chooses the instances to
+    train any other architecture on, in milliseconds.
+
+    To scikit-learn, the list of architectures is X and the zoo is y: folds, searches and
+    pipelines split over architectures.
+
+    Parameters
+    ----------
+    mode : {"transductive", "inductive", "hybrid"}, default="transductive"
+        See :class:`SubsetSelector`, as for the parameters up to `score_archs`.
+    budget : int or float, default=0.1
+        A count of instances, or a fraction of them.
+    lam, beta : float, default=0.5, 1.0
+        Weights of the entropy and of the budget regulariser.
+    hybrid_fraction : float, default=0.5
+    solver : {"exact", "gradient"}, default="exact"
+    diversity : {"entropy", "coverage"}, default="entropy"
+    sampling : {"sample", "top", "poisson"}, default="sample"
+    stratify : {"proportional", "equal"} or None, default="proportional"
+    scoring : {"probe", "train"}, default="probe"
+    score_archs : int, default=3
+    encoder : ArchitectureEncoder or None, default=None
+        Cloned in `fit`. Wrap a fitted one in :class:`sklearn.frozen.FrozenEstimator` to keep it.
+    approximator : ModelApproximator or None, default=None
+    selector : SubsetSelector or None, default=None
+        Where given, it brings the selection's settings, and the eleven parameters above must be
+        left at their defaults; tune ``selector__lam`` instead of ``lam``.
+    zoo : ModelZoo or None, default=None
+        Prototype of what ``fit(archs, X, y)`` trains.
+    features : transformer or None, default=None
+        From X to (N, F), for the approximator that is made where none is given.
+    memory : str, joblib.Memory or None, default=None
+        Caches the fitted encoder and approximator, so that a search over `lam` and `beta` fits
+        them once per fold.
+    n_jobs : int or None, default=None
+        Networks of the zoo trained side by side, where no `zoo` is given.
+    device : str, default="cpu"
+        Of the parts that are not given.
+    random_state : int, RandomState instance or None, default=None
+        Seeds the parts that have no `random_state` of their own.
+    verbose : int, default=0
+
+    Attributes
+    ----------
+    encoder_, approximator_, selector_ : fitted parts
+    zoo_ : ModelZoo
+    n_samples_ : int
+        N.
+
+    References
+    ----------
+    Jain, Nandy, Aggarwal, Tendulkar, Iyer, De. Efficient Data Subset Selection to Generalize
+    Training Across Models: Transductive and Inductive Networks. NeurIPS 2023.
+
+    Examples
+    --------
+    >>> from sksubsel import SubSelNet, ModelZoo
+    >>> from sksubsel.datasets import load_digits_images
+    >>> from sksubsel.spaces import NASBench101
+    >>> X, y = load_digits_images(return_X_y=True)
+    >>> archs = NASBench101().sample(4, random_state=0)
+    >>> net = SubSelNet(budget=50, random_state=0)
+    >>> net = net.fit(archs[:3], X[:300], y[:300])  # doctest: +SKIP
+    >>> net.select(archs[3]).shape  # doctest: +SKIP
+    (50,)
+    """
+
+    _parameter_constraints: dict = {
+        **{name: SubsetSelector._parameter_constraints[name] for name in _SELECTOR_PARAMS},
+        "encoder": [HasMethods(["fit", "transform"]), None],
+        "approximator": [HasMethods(["fit", "transform"]), None],
+        "selector": [HasMethods(["fit", "select"]), None],
+        "zoo": [HasMethods(["fit"]), None],
+        "features": [HasMethods(["fit", "transform"]), None],
+        "memory": [str, HasMethods(["cache"]), None],
+        "n_jobs": [Integral, None],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        mode="transductive",
+        *,
+        budget=0.1,
+        lam=0.5,
+        beta=1.0,
+        hybrid_fraction=0.5,
+        solver="exact",
+        diversity="entropy",
+        sampling="sample",
+        stratify="proportional",
+        scoring="probe",
+        score_archs=3,
+        encoder=None,
+        approximator=None,
+        selector=None,
+        zoo=None,
+        features=None,
+        memory=None,
+        n_jobs=None,
+        device="cpu",
+        random_state=None,
+        verbose=0,
+    ):
+        self.mode = mode
+        self.budget = budget
+        self.lam = lam
+        self.beta = beta
+        self.hybrid_fraction = hybrid_fraction
+        self.solver = solver
+        self.diversity = diversity
+        self.sampling = sampling
+        self.stratify = stratify
+        self.scoring = scoring
+        self.score_archs = score_archs
+        self.encoder = encoder
+        self.approximator = approximator
+        self.selector = selector
+        self.zoo = zoo
+        self.features = features
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, archs, X, y=None, *, X_val=None, y_val=None):
+        """Train the zoo (unless one is given) and the three parts.
+
+        Parameters
+        ----------
+        archs : list of architectures
+        X : ModelZoo, or array of shape (N, F) or (N, channels, height, width)
+            A fitted zoo of these very architectures; or the instances to train one on.
+        y : array of shape (N,) or None
+            The instances' labels; None with a zoo.
+        X_val, y_val : arrays or None
+            Validation instances for the zoo's accuracies.
+
+        Returns
+        -------
+        self
+        """
+        archs = as_architectures(archs)
+        device = check_device(self.device)
+        rng = check_random_state(self.random_state)
+        selector = self._make_selector(device)
+        encoder = self._make(self.encoder, ArchitectureEncoder, device)
+        approximator = self._make(self.approximator, ModelApproximator, device)
+        if self.approximator is None:
+            approximator.set_params(features=self.features)
+        for part in (encoder, approximator, selector):
+            _seed(part, rng)
+        if isinstance(X, ModelZoo):
+            if y is not None:
+                raise ValueError("y must be None where a zoo is given: it holds the labels")
+            zoo = X
+            check_is_fitted(zoo)
+            zoo.check_architectures(archs)
+            check_budget(selector.budget, len(zoo.y_))
+        else:
+            if y is None:
+                raise ValueError(
+                    "fit takes (archs, X, y) with the instances' labels y, or (archs, zoo) with "
+                    f"a fitted ModelZoo; got no y and {type(X).__name__} in the zoo's place"
+                )
+            check_budget(selector.budget, len(X))  # before hours of training are spent
+            zoo = ModelZoo(n_jobs=self.n_jobs) if self.zoo is None else clone(self.zoo)
+            _seed(zoo, rng)
+            if self.zoo is None:
+                zoo.set_params(verbose=self.verbose, device=device)
+            zoo.fit(archs, X, y, X_val=X_val, y_val=y_val)
+        fit_parts = check_memory(self.memory).cache(_fit_parts)
+        self.encoder_, self.approximator_, embeddings = fit_parts(
+            encoder, approximator, archs, zoo
+        )
+        self.selector_ = selector.fit(self.approximator_.transform(embeddings), zoo)
+        self.zoo_ = zoo
+        self.n_samples_ = len(zoo.y_)
+        return self
+
+    def select(self, arch, budget=None, random_state=None):
+        """Rows of X to train an architecture on; nothing is trained.
+
+        Parameters
+        ----------
+        arch : architecture, or list of architectures
+        budget : int, float or None
+            None: that of the constructor.
+        random_state : int, Generator or None
+            Fresh sampling noise instead of that fixed in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (B,), int64, or a list of these
+            Ascending, without repetition.
+        """
+        predictions, single = self._predict(arch)
+        rows = [
+            self.selector_.select(predictions[a], budget, random_state)
+            for a in range(len(predictions))
+        ]
+        return rows[0] if single else rows
+
+    def transform(self, archs) -> np.ndarray:
+        """Rows for each architecture, int64 (A, B)."""
+        predictions, _ = self._predict(archs)
+        return self.selector_.transform(predictions)
+
+    def get_support(self, arch, indices=False) -> np.ndarray:
+        """Which instances are selected for one architecture.
+
+        Returns
+        -------
+        ndarray of shape (N,), bool; of shape (B,), int64, if `indices`
+        """
+        rows = self._one(arch, "get_support")
+        if indices:
+            return rows
+        support = np.zeros(self.n_samples_, dtype=bool)
+        support[rows] = True
+        return support
+
+    def sampling_proba(self, arch) -> np.ndarray:
+        """Probability of each instance to be drawn first, (N,); (A, N) for a list."""
+        predictions, single = self._predict(arch)
+        proba = self.selector_.sampling_proba(predictions)
+        return proba[0] if single else proba
+
+    def predict_proba(self, arch) -> np.ndarray:
+        """Predicted class probabilities on the training instances, (N, C); (A, N, C) for a list."""
+        predictions, single = self._predict(arch)
+        proba = np.asarray(predictions)
+        return proba[0] if single else proba
+
+    def soft_targets(self, arch, rows) -> np.ndarray:
+        """Predicted probabilities of one architecture on some rows, to train it on.
+
+        Parameters
+        ----------
+        arch : architecture
+        rows : int array of shape (B,)
+
+        Returns
+        -------
+        ndarray of shape (B, C), float32
+            For ``ArchitectureClassifier.fit(X[rows], y[rows], soft_targets=...)``.
+        """
+        predictions, single = self._predict(arch)
+        if not single:
+            raise TypeError("soft_targets takes one architecture; got a list")
+        return predictions.rows(np.asarray(rows))[0]
+
+    def novelty(self, archs) -> np.ndarray:
+        """How unlike the fitted architectures each is; see ``ArchitectureEncoder.novelty``."""
+        check_is_fitted(self)
+        return self.encoder_.novelty(_as_list(archs)[0])
+
+    def score(self, archs, zoo) -> float:
+        """How well the subsets selected for architectures train; see ``SubsetSelector.score``.
+
+        Parameters
+        ----------
+        archs : list of architectures
+        zoo : ModelZoo
+            Of these architectures, over the instances of `fit`.
+        """
+        check_is_fitted(self)
+        zoo.check_architectures(as_architectures(archs))
+        predictions, _ = self._predict(archs)
+        return self.selector_.score(predictions, zoo)
+
+    def _predict(self, arch):
+        check_is_fitted(self)
+        archs, single = _as_list(arch)
+        embeddings = self.encoder_.transform(archs)
+        return self.approximator_.transform(embeddings), single
+
+    def _one(self, arch, method):
+        if _as_list(arch)[1]:
+            return self.select(arch)
+        raise TypeError(f"{method} takes one architecture; got a list")
+
+    def _make(self, prototype, default, device):
+        if prototype is not None:
+            return clone(prototype)
+        return default(device=device, verbose=self.verbose)
+
+    def _make_selector(self, device):
+        given = {name: getattr(self, name) for name in _SELECTOR_PARAMS}
+        if self.selector is None:
+            return SubsetSelector(**given, device=device, verbose=self.verbose)
+        changed = [name for name, value in given.items() if value != _SELECTOR_DEFAULTS[name]]
+        if changed:
+            raise ValueError(
+                f"{', '.join(changed)} must be set on the selector that was given "
+                f"(selector__{changed[0]}), not beside it"
+            )
+        return clone(self.selector)
+
+
+def _fit_parts(encoder, approximator, archs, zoo):
+    """Fit the parts that do not depend on how instances are selected (cached by `memory`)."""
+    embeddings = encoder.fit(archs).transform(archs)
+    return encoder, approximator.fit(embeddings, zoo), embeddings
+
+
+def _as_list(arch):
+    """A list of architectures, and whether one alone was given."""
+    if isinstance(arch, list) or (isinstance(arch, np.ndarray) and arch.dtype == object):
+        return as_architectures(list(arch)), False
+    return as_architectures([arch]), True
+
+
+def _seed(estimator, rng):
+    """Draw a seed for an estimator that has none; the draw is made in any case."""
+    seed = int(rng.randint(2**31 - 1))
+    params = estimator.get_params(deep=False)
+    if "random_state" in params and params["random_state"] is None:
+        estimator.set_params(random_state=seed)
