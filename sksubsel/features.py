@@ -17,9 +17,10 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from sksubsel._validation import check_device, check_X
+from sksubsel._validation import check_device
+from sksubsel.base import InstancesMixin
 
 __all__ = ["FeatureExtractor", "InstanceFeatures"]
 
@@ -28,36 +29,9 @@ _MAX_FIT_ROWS = 10_000  # rows that the principal components are computed from
 _CHUNK_VALUES = 2**22  # numbers worked on at a time: 32 MiB as float64
 
 
-class _NDInput:
-    """Validation shared by transformers that take tables as well as images."""
-
-    def _check_input(self, X, *, reset):
-        """X as an array of shape (N, F), checked by scikit-learn, or (N, ...), checked by us."""
-        if not hasattr(X, "ndim"):
-            X = np.asarray(X)
-        if X.ndim <= 2:
-            X = validate_data(self, X, reset=reset)
-        else:
-            X = check_X(X)
-        if reset:
-            self.shape_in_ = X.shape[1:]
-            self.n_features_in_ = math.prod(X.shape[1:])
-            if X.ndim > 2 and hasattr(self, "feature_names_in_"):
-                del self.feature_names_in_  # of an earlier fit on a table
-        elif X.shape[1:] != self.shape_in_:
-            raise ValueError(
-                f"X must have instances of shape {self.shape_in_}, as in fit; got {X.shape[1:]}"
-            )
-        return X
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = ["float32"]  # whatever comes in
-        return tags
-
-
-class InstanceFeatures(_NDInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class InstanceFeatures(
+    InstancesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Default features of instances: scaled, then their leading principal components.
 
     Columns of a table are standardised (constant ones become zero); images are averaged down to
@@ -121,7 +95,7 @@ class InstanceFeatures(_NDInput, ClassNamePrefixFeaturesOutMixin, TransformerMix
         -------
         self
         """
-        X = self._check_input(X, reset=True)
+        X = self._check_instances(X, reset=True)
         rng = check_random_state(0 if self.random_state is None else self.random_state)
 
         scaler = StandardScaler()
@@ -164,7 +138,12 @@ class InstanceFeatures(_NDInput, ClassNamePrefixFeaturesOutMixin, TransformerMix
         float32 ndarray of shape (N, F_out)
         """
         check_is_fitted(self)
-        return self._project(self._check_input(X, reset=False))
+        return self._project(self._check_instances(X, reset=False))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]  # whatever comes in
+        return tags
 
     def _project(self, X, rows=None):
         """Apply centre and projection to `X[rows]`, a chunk at a time: (n, F_out) float32.
@@ -209,7 +188,9 @@ def _average(X, axis):
     return np.add.reduceat(X, starts, axis=axis) / counts.reshape(shape)
 
 
-class FeatureExtractor(_NDInput, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class FeatureExtractor(
+    InstancesMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Output of one layer of a frozen torch network, flattened.
 
     Parameters
@@ -287,7 +268,7 @@ class FeatureExtractor(_NDInput, ClassNamePrefixFeaturesOutMixin, TransformerMix
         names = [name for name, _ in self.module.named_modules() if name]
         if self.layer is not None and self.layer not in names:
             raise ValueError(f"layer must be None or one of {names}; got {self.layer!r}")
-        X = self._check_input(X, reset=True)
+        X = self._check_instances(X, reset=True)
         device = check_device(self.device)
         self.module_ = copy.deepcopy(self.module).to(device).eval().requires_grad_(False)
         self._n_features_out = self._run(X[:1]).shape[1]
@@ -306,11 +287,16 @@ class FeatureExtractor(_NDInput, ClassNamePrefixFeaturesOutMixin, TransformerMix
         float32 ndarray of shape (N, F_out)
         """
         check_is_fitted(self)
-        X = self._check_input(X, reset=False)
+        X = self._check_instances(X, reset=False)
         Z = np.empty((len(X), self._n_features_out), np.float32)
         for rows in gen_batches(len(X), self.batch_size):
             Z[rows] = self._run(X[rows])
         return Z
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]  # whatever comes in
+        return tags
 
     def _run(self, batch):
         """The layer's output for one batch: float32 ndarray (n, F_out)."""
