@@ -1,0 +1,5 @@
+"""Displays in the manner of scikit-learn: `from_*`, `.plot(ax=None)`, `.ax_`, `.figure_`."""
+
+from sksubsel.plotting.tradeoff import TradeoffDisplay
+
+__all__ = ["TradeoffDisplay"]
