@@ -1,0 +1,177 @@
+"""Imports point one way, extras stay optional, and only their owners touch DGL and skorch."""
+
+import ast
+import functools
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(importlib.util.find_spec("sksubsel").origin).parent
+
+# Each part may import those of the rows above it and of its own row, though never in a circle.
+TIERS = [
+    {"architectures", "nn", "metrics", "_validation"},
+    {"spaces", "networks", "_net", "base", "features", "datasets", "predictions"},
+    {"samplers", "zoo"},
+    {"encoder", "approximator", "selector", "baselines", "scoring"},
+    {"subselnet", "subset_classifier"},
+    {"benchmark", "search", "plotting"},
+    {"cli", "demo"},
+]
+TIER_OF = {part: k for k, tier in enumerate(TIERS) for part in tier}
+
+OWNERS = {  # package: where it may be imported
+    "dgl": lambda path: path.parts[0] == "architectures" or path.as_posix() == "nn/graph.py",
+    "skorch": lambda path: path.as_posix() == "_net.py",
+    "matplotlib": lambda path: path.parts[0] == "plotting",
+}
+EXTRAS = {
+    "apricot", "click", "dask", "distributed", "hypothesis", "imblearn", "IPython", "matplotlib",
+    "numba", "optuna", "plotly", "pytest", "ray", "rich", "seaborn", "torchvision", "typer",
+}  # fmt: skip
+NO_TORCH = ["architectures", "spaces", "metrics", "_validation", "samplers.quotas"]
+
+
+def part_of(path):
+    """Name in TIERS of a file in the package; None for the package's own __init__."""
+    part = path.parts[0].removesuffix(".py")
+    return None if part == "__init__" else part
+
+
+def imported_modules(path):
+    """Dotted names of all modules that a file imports, at any level, with their lines."""
+    package = ["sksubsel", *path.parts[:-1]]
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            # `from sksubsel import base` imports a module, `from sksubsel.base import f` a name
+            names = [f"{module}.{alias.name}" for alias in node.names]
+            for name in names if module == "sksubsel" else [module]:
+                yield name, node.lineno
+        elif isinstance(node, ast.Call) and node.args:
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else None
+            called = node.func.id if isinstance(node.func, ast.Name) else called
+            if called in {"import_module", "__import__"} and isinstance(node.args[0], ast.Constant):
+                yield node.args[0].value, node.lineno
+
+
+@functools.cache
+def _tree(path):
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+FILES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
+
+
+def test_every_part_has_a_place():
+    parts = {part_of(path) for path in FILES} - {None}
+    assert parts - TIER_OF.keys() == set(), "say in TIERS where this belongs"
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_imports_point_one_way(path):
+    part = part_of(path)
+    if part is None:
+        return  # the package itself gathers the public names
+    for name, line in imported_modules(path):
+        if name.split(".")[0] != "sksubsel":
+            continue
+        assert name != "sksubsel", f"{path}:{line} imports the whole package"
+        other = name.split(".")[1]
+        assert other in TIER_OF, f"{path}:{line} imports {name} from the package's __init__"
+        assert TIER_OF[other] <= TIER_OF[part], f"{path}:{line} imports {name}, which is above it"
+
+
+def test_no_circles():
+    edges = {part: set() for part in TIER_OF}
+    for path in FILES:
+        if (part := part_of(path)) is not None:
+            names = (name.split(".") for name, _ in imported_modules(path))
+            edges[part] |= {n[1] for n in names if n[0] == "sksubsel" and len(n) > 1} - {part}
+    while leaves := {part for part in edges if not edges[part] & edges.keys()}:
+        edges = {part: edges[part] for part in edges if part not in leaves}
+    assert not edges, "these import each other in a circle"
+
+
+@pytest.mark.parametrize("package", OWNERS)
+def test_only_the_owner_imports(package):
+    users = [
+        f"{path}:{line}"
+        for path in FILES
+        for name, line in imported_modules(path)
+        if name.split(".")[0] == package and not OWNERS[package](path)
+    ]
+    assert users == []
+
+
+def modules_after(code):
+    """Top-level packages in a fresh interpreter after running `code` there."""
+    code = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    output = subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT.parent)},
+    ).stdout
+    return {name.split(".")[0] for name in json.loads(output.splitlines()[-1])}
+
+
+def test_import_pulls_in_no_extra():
+    loaded = modules_after(
+        "import sksubsel, sksubsel.baselines, sksubsel.datasets, sksubsel.plotting"
+    )
+    assert loaded & EXTRAS == set()
+
+
+@pytest.mark.parametrize("module", NO_TORCH)
+def test_light_modules_need_no_torch(module):
+    # In place of the package's own __init__, which imports all of it.
+    bare = f"""
+import sys, types
+package = types.ModuleType("sksubsel")
+package.__path__ = [{str(ROOT)!r}]
+sys.modules["sksubsel"] = package
+import sksubsel.{module}
+"""
+    assert modules_after(bare) & {"torch", "dgl", "skorch", "matplotlib"} == set()
+
+
+def test_public_names():
+    import sksubsel
+
+    assert len(set(sksubsel.__all__)) == len(sksubsel.__all__)
+    for name in sksubsel.__all__:
+        assert getattr(sksubsel, name).__doc__, name
+
+
+def test_the_parser_sees_all_kinds_of_import(tmp_path, monkeypatch):
+    """The checks above would pass on anything if the parser saw nothing."""
+    source = """
+import os, sksubsel.zoo.store as store
+from sksubsel import base
+from sksubsel.nn.graph import pack
+from . import quotas
+from .. import cli
+from ..spaces.base import SearchSpace
+def late():
+    import dgl.nn
+    importlib.import_module("skorch")
+"""
+    (tmp_path / "samplers").mkdir()
+    (tmp_path / "samplers" / "new.py").write_text(source)
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    path = pathlib.Path("samplers/new.py")
+    assert {name for name, _ in imported_modules(path)} == {
+        "os", "sksubsel.zoo.store", "sksubsel.base", "sksubsel.nn.graph", "sksubsel.samplers",
+        "sksubsel.cli", "sksubsel.spaces.base", "dgl.nn", "skorch",
+    }  # fmt: skip
