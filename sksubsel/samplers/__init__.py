@@ -1,0 +1,1 @@
+"""Subset samplers as functions of arrays: objectives, quotas, draws and greedy coverage."""
