@@ -61,8 +61,19 @@ def test_images_are_centred_and_projected():
     np.testing.assert_allclose(Z, expected / rms(expected), atol=1e-5)
     Z = InstanceFeatures(n_components=7).fit_transform(X)
     expected = PCA(7).fit_transform(flat)
+    expected /= np.sqrt(expected.std(0))
     np.testing.assert_allclose(np.abs(Z), np.abs(expected / rms(expected)), atol=1e-4)
     np.testing.assert_allclose(InstanceFeatures(7).fit_transform(X * 255), Z, atol=1e-3)
+
+
+def test_images_with_less_rank_than_components():
+    X = np.zeros((30, 1, 10, 10), np.float32)
+    X[:, 0, 0, :2] = np.random.default_rng(3).random((30, 2))
+    Z = InstanceFeatures(5).fit_transform(X)
+    assert Z.shape == (30, 5)
+    assert rms(Z) == pytest.approx(1, abs=1e-5)
+    assert np.abs(Z[:, 2:]).max() < 1e-3  # rounding errors are not scaled up
+    assert not InstanceFeatures(5).fit_transform(X[:1]).any()
 
 
 def test_large_images_are_averaged():
