@@ -64,6 +64,8 @@ def solve_gradient(
     *,
     n_steps: int = 100,
     lr: float = 0.1,
+    tol: float = 0.01,
+    max_rounds: int = 10,
 ) -> np.ndarray:
     """Log-scores by Adam on Eq. 9, from 0, as the paper solves it.
 
@@ -73,20 +75,28 @@ def solve_gradient(
     of the problem is solved in closed form (``sum_i exp(pi_i) = B``, for any positive `beta`)
     and Adam is left the rest: run through Adam, a penalty that starts at ``beta (N/B - 1)^2``
     fills the second moments of every coordinate and stops the losses from being fitted.
-    Deterministic. Time O(n_steps N), memory O(N).
+
+    A round is `n_steps` steps with a rate that falls linearly in its second half. The paper's one
+    round is enough while losses differ by less than about ten times `lam`; where they differ by
+    more, it is repeated from where it ended, with fresh moments, until the optimality condition
+    ``l + lam log p = const`` holds up to `tol` (nearly always by the third round).
+    Deterministic. Time O(n_steps N) a round, memory O(N).
 
     Parameters
     ----------
     losses : array-like of shape (N,)
     lam : float
-        In (0, inf).
+        In (0, inf].
     beta : float, default=0.0
         0 leaves the shift free; the largest log-score is then 0.
     budget : int or None, default=None
         B, needed if `beta` is positive.
     n_steps : int, default=100
+        Steps of a round.
     lr : float, default=0.1
-        First step size; it decreases linearly over the second half of the steps.
+    tol : float, default=0.01
+        Mean absolute deviation of ``l / lam + log p`` under p at which to stop.
+    max_rounds : int, default=10
 
     Returns
     -------
@@ -99,28 +109,43 @@ def solve_gradient(
         If a loss is NaN or infinite, or a parameter is out of its range.
     """
     losses = _check_losses(losses)
-    if not 0 < lam < np.inf:
-        raise ValueError(f"lam must be in (0, inf) for the gradient solver; got {lam}")
+    if not lam > 0:
+        raise ValueError(f"lam must be in (0, inf] for the gradient solver; got {lam}")
     if not 0 <= beta < np.inf:
         raise ValueError(f"beta must be in [0, inf); got {beta}")
     if beta > 0 and (budget is None or not 1 <= budget <= len(losses)):
         raise ValueError(
             f"budget must be an int in [1, N={len(losses)}] where beta is positive; got {budget}"
         )
-    energies = (losses - losses.min()) / lam
-    pi, mean, square = (np.zeros(len(losses)) for _ in range(3))
-    for step in range(1, n_steps + 1):
-        gradient = objective_gradient(pi, energies, 1.0)
-        mean += 0.1 * (gradient - mean)
-        square += 0.001 * (gradient**2 - square)
-        # No epsilon: gradients are of order 1/N, and 1e-8 would slow the fit down as N grows
-        scale = np.sqrt(square / (1 - 0.999**step))
-        direction = np.divide(mean / (1 - 0.9**step), scale, out=np.zeros_like(pi), where=scale > 0)
-        pi -= lr * min(1.0, 2 * (1 - step / (n_steps + 1))) * direction
+    with np.errstate(over="ignore"):
+        energies = (losses - losses.min()) / lam
+    if not np.isfinite(energies).all():
+        raise ValueError(f"lam must be large enough for losses / lam to be finite; got {lam}")
+    pi = np.zeros(len(losses))
+    for _ in range(max_rounds):
+        _adam_round(pi, energies, n_steps, lr)
+        p = np.exp(pi - pi.max())
+        p /= p.sum()
+        slope = energies + pi  # constant at the optimum
+        if p @ np.abs(slope - p @ slope) <= tol:
+            break
     pi -= pi.max()
     if beta > 0:
         pi += np.log(budget) - np.log(np.exp(pi).sum())
     return pi
+
+
+def _adam_round(pi, energies, n_steps, lr):
+    """Adam on sum_i p_i e_i - H(p) with p = softmax(pi); changes pi in place."""
+    mean, square = np.zeros_like(pi), np.zeros_like(pi)
+    for step in range(1, n_steps + 1):
+        gradient = objective_gradient(pi, energies, 1.0)
+        mean += 0.1 * (gradient - mean)
+        square += 0.001 * (gradient**2 - square)
+        # No epsilon: gradients are of order 1/N, and 1e-8 would slow the fit down as N grows.
+        scale = np.sqrt(square / (1 - 0.999**step))
+        direction = np.divide(mean / (1 - 0.9**step), scale, out=np.zeros_like(pi), where=scale > 0)
+        pi -= lr * min(1.0, 2 * (1 - step / (n_steps + 1))) * direction
 
 
 def top(log_weights, budget: int, strata=None, stratify: str | None = None) -> np.ndarray:
