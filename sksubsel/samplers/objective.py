@@ -53,7 +53,7 @@ def cross_entropy(proba, y) -> np.ndarray:
     _check_outputs(proba, y, "proba")
     if y.dtype.kind not in "iu":
         raise ValueError(f"y must hold integer class codes; got dtype {y.dtype}")
-    if len(y) and not (0 <= y.min() and y.max() < proba.shape[-1]):
+    if len(y) and not (y.min() >= 0 and y.max() < proba.shape[-1]):
         raise ValueError(
             f"y must be in [0, C={proba.shape[-1]}); got values from {y.min()} to {y.max()}"
         )
@@ -167,7 +167,7 @@ def plackett_luce_log_prob(log_weights, ordered_rows) -> float:
     rows = np.asarray(ordered_rows)
     if rows.ndim != 1 or rows.dtype.kind not in "iu" or len(np.unique(rows)) != len(rows):
         raise ValueError(f"ordered_rows must be distinct integers of shape (B,); got {rows!r}")
-    if len(rows) and not (0 <= rows.min() and rows.max() < len(pi)):
+    if len(rows) and not (rows.min() >= 0 and rows.max() < len(pi)):
         raise ValueError(f"ordered_rows must be in [0, N={len(pi)}); got {rows!r}")
     left = np.ones(len(pi), dtype=bool)
     left[rows] = False

@@ -1,0 +1,333 @@
+"""Facility location in each class, with the losses as demand (paper, Eq. 1).
+
+Rows S are chosen greedily to maximise ``sum_c sum_{j in c} d_j max_{i in S and c} k(i, j)``: each
+instance j asks, in proportion to its demand d_j (``exp(-l_j / T)`` of its predicted loss), for a
+selected row of its own class that is like it. The kernel k is Gaussian at the median distance
+within the class, over two blocks: the instances' features, and ``block_weight`` times the log of
+the probabilities predicted for this architecture, each centred and scaled to mean squared row norm
+1 (unit RMS). Greedy is within 1 - 1/e of the best (Nemhauser, Wolsey and Fisher, 1978); it is done
+lazily (Minoux, 1978), with gains that are out of date re-evaluated a batch at a time.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from sksubsel._validation import check_finite
+from sksubsel.samplers.quotas import allocate
+from sksubsel.samplers.transductive import check_strata
+
+__all__ = ["CoverageIndex", "coverage"]
+
+_MIN_PROBA = 1e-6  # differences among the smallest probabilities say nothing about likeness
+_CHUNK_CELLS = 1 << 22
+_FIRST_BATCH = 16
+
+
+class CoverageIndex:
+    """What coverage needs of the instances alone, prepared once for all architectures.
+
+    Parameters
+    ----------
+    features : array-like of shape (N, F)
+    strata : array-like of shape (N,), int, or None, default=None
+        Codes of the classes, from 0. None: one class.
+    max_reference : int, default=4096
+        A larger class is represented by so many of its rows, drawn at random, with equal weights
+        that keep the class's total.
+    cache_bytes : int, default=2**28
+        Squared feature distances, ``4 sum_c n_c min(n_c, max_reference)`` bytes, are kept if they
+        fit and otherwise computed again for each architecture.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the reference rows.
+
+    Notes
+    -----
+    Time O(sum_c n_c r_c F) with ``r_c = min(n_c, max_reference)``, memory O(N F + cache_bytes).
+
+    Raises
+    ------
+    ValueError
+        If features are not finite or shapes disagree.
+    """
+
+    def __init__(
+        self,
+        features,
+        strata=None,
+        *,
+        max_reference: int = 4096,
+        cache_bytes: int = 2**28,
+        random_state=None,
+    ):
+        features = np.asarray(features, dtype=np.float32)
+        if features.ndim != 2 or len(features) == 0:
+            raise ValueError(f"features must have shape (N, F), N >= 1; got {features.shape}")
+        check_finite(features, "features")
+        if max_reference < 1:
+            raise ValueError(f"max_reference must be an int in [1, inf); got {max_reference}")
+        self.n_samples = len(features)
+        if strata is None:
+            strata = np.zeros(self.n_samples, dtype=np.int64)
+        self.strata = check_strata(strata, "equal", self.n_samples)
+        rng = check_random_state(random_state)
+        counts = np.bincount(self.strata)
+        order = np.argsort(self.strata, kind="stable")
+        #: rows of each class, ascending, and positions within them of the reference rows
+        self.members = np.split(order, np.cumsum(counts)[:-1])
+        self.references = [
+            np.arange(n)
+            if n <= max_reference
+            else np.sort(rng.choice(n, max_reference, replace=False))
+            for n in counts
+        ]
+        self.features = _unit_block(features)
+        n_cells = sum(len(m) * len(r) for m, r in zip(self.members, self.references))
+        self._distances = None
+        if 4 * n_cells <= cache_bytes:
+            self._distances = [
+                _add_distances(None, self.features[m], self.features[m[r]])
+                for m, r in zip(self.members, self.references)
+            ]
+
+    def select(
+        self,
+        demand,
+        budget: int,
+        *,
+        stratify: str | None = "proportional",
+        proba=None,
+        block_weight: float = 0.5,
+        candidates=None,
+        selected=None,
+    ):
+        """Choose B rows that cover the demand of one architecture.
+
+        Parameters
+        ----------
+        demand : array-like of shape (N,)
+            At least 0 and finite; only ratios matter to the choice.
+        budget : int
+            B in [1, number of candidates].
+        stratify : {"proportional", "equal"} or None, default="proportional"
+            Quotas of the classes, counted among the candidates. None: the largest gain of all
+            classes each time.
+        proba : array-like of shape (N, C) or None, default=None
+            Probabilities predicted for this architecture, clipped at 1e-6. None: features alone.
+        block_weight : float, default=0.5
+            Of the log-probabilities against the features.
+        candidates : array-like of rows or None, default=None
+            Rows that may be chosen. None: all.
+        selected : array-like of rows or None, default=None
+            Rows chosen before: they count as covering, and are no candidates.
+
+        Returns
+        -------
+        rows : ndarray of shape (B,), int64
+            Ascending, distinct.
+        gains : ndarray of shape (B,), float64
+            How much each row added when it was chosen; ``np.argsort(-gains, kind="stable")`` is
+            the greedy order within each class (and over all, with ``stratify=None``).
+
+        Raises
+        ------
+        ValueError
+            If `demand` or `proba` is negative or not finite, a shape is wrong, or `budget`
+            exceeds the candidates.
+
+        Notes
+        -----
+        Time O(sum_c n_c r_c (C + 1)) for the kernels (F + C if distances were not kept), and
+        O(B b max_c r_c) for the greedy choice, b (tens) being the gains re-evaluated for one
+        choice. Memory: the kernel of one class at a time, ``4 n_c r_c`` bytes float32, and a
+        chunk of 16 MB; never N x N.
+        """
+        demand = self._check_demand(demand)
+        allowed = self._check_candidates(candidates, selected)
+        n_allowed = np.count_nonzero(allowed)
+        if not isinstance(budget, (int, np.integer)) or not 1 <= budget <= n_allowed:
+            raise ValueError(
+                f"budget must be an int in [1, {n_allowed}], the number of candidates; "
+                f"got {budget!r}"
+            )
+        log_proba = None if proba is None else self._log_proba(proba, block_weight)
+        free = np.bincount(self.strata[allowed], minlength=len(self.members))
+        quotas = None if stratify is None else allocate(free, budget, stratify)
+        taken = np.zeros(self.n_samples, dtype=bool)
+        if selected is not None:
+            taken[np.asarray(selected)] = True
+        scale = float(demand.max()) or 1.0
+        all_rows, all_gains = [], []
+        for c, members in enumerate(self.members):
+            n_wanted = min(free[c], budget) if quotas is None else quotas[c]
+            if n_wanted == 0:
+                continue
+            at_least = -np.inf  # below this a row cannot be among the B largest gains
+            if quotas is None and sum(map(len, all_gains)) >= budget:
+                at_least = -np.partition(-np.concatenate(all_gains), budget - 1)[budget - 1]
+            references = self.references[c]
+            weights = (demand[members[references]] / scale).astype(np.float32)
+            positions, gains = _greedy(
+                self._kernel(c, log_proba),
+                weights * np.float32(len(members) / len(references)),
+                int(n_wanted),
+                allowed[members],
+                taken[members],
+                at_least,
+            )
+            all_rows.append(members[positions])
+            all_gains.append(gains)
+        rows, gains = np.concatenate(all_rows), np.concatenate(all_gains)
+        if quotas is None:
+            best = np.argsort(-gains, kind="stable")[:budget]
+            rows, gains = rows[best], gains[best]
+        order = np.argsort(rows)
+        return rows[order].astype(np.int64), gains[order] * scale
+
+    def _kernel(self, c, log_proba):
+        """Likeness of the members of class c (rows) and its references (columns), float32."""
+        members, references = self.members[c], self.references[c]
+        if self._distances is None:
+            block = self.features[members]
+            kernel = _add_distances(None, block, block[references])
+        else:
+            kernel = self._distances[c].copy()
+        if log_proba is not None:
+            block = log_proba[members]
+            _add_distances(kernel, block, block[references])
+        step = max(1, kernel.shape[0] // 512), max(1, kernel.shape[1] // 512)
+        bandwidth = float(np.median(kernel[:: step[0], :: step[1]])) or 1.0
+        for rows in _chunks(*kernel.shape):
+            kernel[rows] *= np.float32(-0.5 / bandwidth)
+            np.exp(kernel[rows], out=kernel[rows])
+        return kernel
+
+    def _log_proba(self, proba, block_weight):
+        proba = np.asarray(proba)
+        if proba.ndim != 2 or len(proba) != self.n_samples:
+            raise ValueError(f"proba must have shape (N={self.n_samples}, C); got {proba.shape}")
+        check_finite(proba, "proba")
+        log_proba = np.log(np.clip(proba.astype(np.float32), _MIN_PROBA, None))
+        return _unit_block(log_proba) * np.float32(block_weight)
+
+    def _check_demand(self, demand):
+        demand = np.asarray(demand, dtype=np.float64)
+        if demand.shape != (self.n_samples,):
+            raise ValueError(f"demand must have shape ({self.n_samples},); got {demand.shape}")
+        check_finite(demand, "demand")
+        if demand.min() < 0:
+            raise ValueError(f"demand must be at least 0; got {demand.min()}")
+        return demand
+
+    def _check_candidates(self, candidates, selected):
+        allowed = np.ones(self.n_samples, dtype=bool)
+        if candidates is not None:
+            allowed[:] = False
+            allowed[np.asarray(candidates)] = True
+        if selected is not None:
+            allowed[np.asarray(selected)] = False
+        return allowed
+
+
+def coverage(
+    features,
+    demand,
+    budget: int,
+    strata=None,
+    stratify: str | None = "proportional",
+    *,
+    proba=None,
+    block_weight: float = 0.5,
+    max_reference: int = 4096,
+    random_state=None,
+):
+    """Rows that cover the demand within their classes, for one architecture.
+
+    The same as :class:`CoverageIndex` and its `select`, which say what the parameters are and
+    serve many architectures at less cost. Without `strata` there is one class.
+
+    Returns
+    -------
+    rows : ndarray of shape (B,), int64
+        Ascending, distinct.
+    gains : ndarray of shape (B,), float64
+
+    Notes
+    -----
+    Time O(sum_c n_c r_c (F + C) + B b max_c r_c), ``r_c = min(n_c, max_reference)``; memory
+    ``4 n_c r_c`` bytes for the kernel of the largest class.
+    """
+    index = CoverageIndex(
+        features, strata, max_reference=max_reference, cache_bytes=0, random_state=random_state
+    )
+    return index.select(demand, budget, stratify=stratify, proba=proba, block_weight=block_weight)
+
+
+def _greedy(kernel, weights, n_wanted, allowed, taken, at_least):
+    """Positions and gains of the greedy maximiser of ``sum_j w_j max_{i in S} kernel[i, j]``.
+
+    A gain never grows as rows are added, so one from an earlier round bounds it from above: only
+    rows whose bound could win are evaluated, and a row whose fresh gain is the largest bound of
+    all is the greedy choice. Ties go to the lower index. Stops early at gains below `at_least`.
+    """
+    covered = kernel[taken].max(axis=0) if taken.any() else np.zeros_like(weights)
+    bounds = _gains(kernel, covered, weights) if taken.any() else kernel @ weights
+    bounds[~allowed] = -np.inf
+    fresh = np.ones(len(bounds), dtype=bool)
+    positions, gains = [], []
+    while len(positions) < n_wanted:
+        best = int(bounds.argmax())
+        batch = _FIRST_BATCH
+        while not fresh[best]:
+            size = min(batch, len(bounds))
+            stale = np.argpartition(bounds, len(bounds) - size)[len(bounds) - size :]
+            stale = np.append(stale[~fresh[stale] & (stale != best)], best)
+            bounds[stale] = np.minimum(bounds[stale], _gains(kernel[stale], covered, weights))
+            fresh[stale] = True
+            batch *= 2
+            best = int(bounds.argmax())
+        if bounds[best] < at_least:
+            break
+        positions.append(best)
+        gains.append(float(bounds[best]))
+        bounds[best] = -np.inf  # and stays so
+        np.maximum(covered, kernel[best], out=covered)
+        fresh[:] = False
+    return np.array(positions, dtype=np.int64), np.array(gains)
+
+
+def _gains(kernel, covered, weights):
+    """How much each row of the kernel adds to what is covered, float32 (n,)."""
+    gains = np.empty(len(kernel), dtype=np.float32)
+    for rows in _chunks(*kernel.shape):
+        more = kernel[rows] - covered
+        np.maximum(more, 0, out=more)
+        gains[rows] = more @ weights
+    return gains
+
+
+def _unit_block(block):
+    """Centred and scaled to mean squared row norm 1, float32."""
+    block = block - block.mean(axis=0, dtype=np.float64).astype(np.float32)
+    rms = np.sqrt(np.mean(np.einsum("nf,nf->n", block, block, dtype=np.float64)))
+    return block / np.float32(rms) if rms > 0 else block
+
+
+def _add_distances(out, rows, columns):
+    """Squared Euclidean distances (n, r) added to `out` in place, float32."""
+    if out is None:
+        out = np.zeros((len(rows), len(columns)), dtype=np.float32)
+    column_norms = np.einsum("rf,rf->r", columns, columns)
+    for part in _chunks(*out.shape):
+        block = rows[part]
+        distances = block @ (-2 * columns.T)
+        distances += np.einsum("nf,nf->n", block, block)[:, None]
+        distances += column_norms
+        out[part] += np.maximum(distances, 0, out=distances)
+    return out
+
+
+def _chunks(n_rows, n_columns):
+    step = max(1, _CHUNK_CELLS // max(n_columns, 1))
+    return [slice(start, start + step) for start in range(0, n_rows, step)]
