@@ -13,49 +13,61 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from sksubsel._net import fit_net
+from sksubsel._net import as_tensor, epochs_of, fit_net
 from sksubsel._validation import check_device
 from sksubsel.features import InstanceFeatures
 from sksubsel.nn.approximator import SUMMARIES, ApproximatorNet, split_padding
 from sksubsel.predictions import Predictions
 
 _MAX_ARCHS = 64  # architectures in one training step
+_MAX_JUDGED = 4096  # instances that judge the architectures held out
 _MIN_PROBA = 1e-4  # log-probabilities are cut here: beyond it a zoo's mean is noise
 
 
 class _PairLoss(nn.Module):
-    """Mean loss over the pairs of (up to 64 of) the architectures and a batch of instances."""
+    """Mean loss over the pairs of (up to 64 of) the architectures and a batch of instances.
 
-    def __init__(self, net, embeddings, inputs, targets, classification):
+    In evaluation mode, of the architectures held out.
+    """
+
+    def __init__(self, net, embeddings, inputs, targets, classification, held_out):
         super().__init__()
         self.net, self.classification = net, classification
         h, mask = split_padding(embeddings)
-        tensors = {"h": h, "mask": mask, "inputs": inputs, "targets": targets}
+        fitted = np.setdiff1d(np.arange(len(targets)), held_out)
+        tensors = {
+            "h": h,
+            "mask": mask,
+            "inputs": inputs,
+            "targets": targets,
+            "fitted": torch.from_numpy(fitted),
+            "held_out": torch.from_numpy(held_out),
+        }
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor, persistent=False)
 
     def forward(self, index):
-        n_archs = len(self.targets)
-        targets = self.targets[:, index].float()  # (A, n, C)
-        base = self._leave_one_out(targets) if self.net.residual else None
-        archs = slice(None)
-        if n_archs > _MAX_ARCHS:
-            archs = torch.randperm(n_archs, device=index.device)[:_MAX_ARCHS]
-        base = base if base is None else base[archs]
+        archs = self.fitted if self.training else self.held_out
+        if len(archs) > _MAX_ARCHS:
+            archs = archs[torch.randperm(len(archs), device=index.device)[:_MAX_ARCHS]]
+        targets = self.targets[archs][:, index].float()  # (A, n, C)
+        base = self._base(targets, index) if self.net.residual else None
         out = self.net(self.h[archs], self.mask[archs], self.inputs[index], base)
-        targets = targets[archs]
         if not self.classification:
             return F.mse_loss(out, targets)
         # KL(p_trained || p_predicted), paper Eq. 7
         return F.kl_div(out.log_softmax(-1), targets, reduction="none").sum(-1).mean()
 
-    def _leave_one_out(self, targets):
-        """What the rest of the zoo says of each instance, (A, n, C)."""
-        n_archs = len(targets)
-        if n_archs == 1:
+    def _base(self, targets, index):
+        """What the other fitted architectures say of each instance, (A or 1, n, C)."""
+        total = self.targets[self.fitted][:, index].float().sum(0)
+        n_fitted = len(self.fitted)
+        if not self.training:
+            mean = (total / n_fitted).unsqueeze(0)
+        elif n_fitted == 1:
             mean = torch.full_like(targets, 1 / targets.shape[-1] if self.classification else 0.0)
         else:
-            mean = (targets.sum(0) - targets) / (n_archs - 1)
+            mean = (total - targets) / (n_fitted - 1)
         return mean.clamp_min(_MIN_PROBA).log() if self.classification else mean
 
 
@@ -81,6 +93,14 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
     dropout : float, default=0.3
     max_epochs : int or None, default=None
         None: as many as give about 1,000 optimiser steps, at least 5.
+    early_stopping : bool, default=True
+        Find the number of epochs on architectures held out, then train on all of them for that
+        many (none, if the zoo's mean is never improved upon). With fewer than
+        five trained architectures none is held out.
+    validation_fraction : float, default=0.2
+        Fraction of the trained architectures that is held out for that.
+    n_iter_no_change : int, default=5
+        Epochs without improvement after which to stop.
     batch_size : int, default=2048
         (architecture, instance) pairs per step.
     lr : float, default=1e-3
@@ -103,7 +123,12 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         Log of the zoo's mean probabilities (its mean output for regression).
     hidden_ : ndarray of shape (N, hidden_dim), float32
         First layer of what depends on the instances alone, computed once.
+    n_epochs_ : int
+        Epochs of the final training.
     history_ : list of dict
+        Its epochs.
+    validation_history_ : list of dict
+        The epochs of the training with architectures held out.
 
     Notes
     -----
@@ -122,6 +147,9 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         "hidden_dim": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -140,6 +168,9 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         hidden_dim=256,
         dropout=0.3,
         max_epochs=None,
+        early_stopping=True,
+        validation_fraction=0.2,
+        n_iter_no_change=5,
         batch_size=2048,
         lr=1e-3,
         weight_decay=5e-3,
@@ -154,6 +185,9 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         self.hidden_dim = hidden_dim
         self.dropout = dropout
         self.max_epochs = max_epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
         self.batch_size = batch_size
         self.lr = lr
         self.weight_decay = weight_decay
@@ -193,47 +227,22 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         self.features_ = np.ascontiguousarray(features.fit_transform(zoo.X_), dtype=np.float32)
         targets, labels = self._targets(zoo)
         self.shape_ = targets.shape[1:]
-        inputs = torch.from_numpy(self.features_)
+        inputs = as_tensor(self.features_)
         if self.residual:
             inputs = torch.cat([inputs, torch.from_numpy(labels)], dim=1)
         self.latent_dim_ = embeddings.shape[2]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)  # inside fork_rng
-            module = ApproximatorNet(
-                self.latent_dim_,
-                inputs.shape[1],
-                self.shape_[1],
-                self.approximator,
-                self.residual,
-                self.hidden_dim,
-                self.dropout,
-            )
-        n_instances = max(1, self.batch_size // min(len(targets), _MAX_ARCHS))
-        n_steps = -(-len(inputs) // n_instances)
-        net = fit_net(
-            _PairLoss(
-                module,
-                torch.from_numpy(embeddings[zoo.trained_]),
-                inputs,
-                torch.from_numpy(targets),
-                self.task_ == "classification",
-            ),
-            torch.arange(len(inputs)),
-            loss=lambda output, *_: output,
-            max_epochs=self.max_epochs or max(5, -(-1000 // n_steps)),
-            batch_size=n_instances,
-            lr=self.lr,
-            optimizer="adamw",
-            weight_decay=self.weight_decay,
-            schedule="cosine",
-            gradient_clip=5.0,
-            callbacks=self.callbacks,
-            device=device,
-            seed=seed,
-            verbose=self.verbose,
-        )
-        self.module_ = module.eval()
-        self.history_ = net.history.to_list()
+        h, y = torch.from_numpy(embeddings[zoo.trained_]), as_tensor(targets)
+        held_out = self._held_out(len(y), seed)
+        self.validation_history_ = []
+        self.n_epochs_ = None
+        if len(held_out):
+            _, net = self._train(h, inputs, y, held_out, None, device, seed)
+            self.validation_history_ = epochs_of(net)
+            self.n_epochs_ = self._best_epoch(h, inputs, y, held_out, device, seed)
+        nobody = np.empty(0, dtype=np.int64)
+        self.module_, net = self._train(h, inputs, y, nobody, self.n_epochs_, device, seed)
+        self.history_ = [] if net is None else epochs_of(net)
+        self.n_epochs_ = len(self.history_)
         self.device_ = device
         self._cache = None
         self._fit_instances(inputs, targets)
@@ -258,7 +267,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
                 f"embeddings must have D={self.latent_dim_}, as in fit; got {embeddings.shape}"
             )
         with torch.no_grad():
-            h, mask = split_padding(torch.from_numpy(embeddings).to(self.device_))
+            h, mask = split_padding(as_tensor(embeddings).to(self.device_))
             summaries = self.module_.summary(h, mask).cpu().numpy()
         return Predictions(self, embeddings, summaries)
 
@@ -298,6 +307,72 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
                 total -= ((target - guess) ** 2).sum()
         return float(total / (len(zoo.trained_) * n_samples))
 
+    def _train(self, h, inputs, targets, held_out, n_epochs, device, seed):
+        """A module trained for `n_epochs` (None: all), and its net (None where it is untrained)."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # inside fork_rng
+            module = ApproximatorNet(
+                self.latent_dim_,
+                inputs.shape[1],
+                self.shape_[1],
+                self.approximator,
+                self.residual,
+                self.hidden_dim,
+                self.dropout,
+            ).to(device)
+        if n_epochs == 0:
+            return module.eval(), None
+        n_instances = max(1, self.batch_size // min(len(targets), _MAX_ARCHS))
+        n_steps = -(-len(inputs) // n_instances)
+        max_epochs = self.max_epochs or max(5, -(-1000 // n_steps))
+        net = fit_net(
+            _PairLoss(module, h, inputs, targets, self.task_ == "classification", held_out),
+            torch.arange(len(inputs)),
+            loss=lambda output, *_: output,
+            max_epochs=n_epochs or max_epochs,
+            schedule_epochs=max_epochs,
+            batch_size=n_instances,
+            lr=self.lr,
+            optimizer="adamw",
+            weight_decay=self.weight_decay,
+            schedule="cosine",
+            gradient_clip=5.0,
+            valid=(self._judged(len(inputs), seed), None) if len(held_out) else None,
+            early_stopping=self.n_iter_no_change if len(held_out) else None,
+            callbacks=self.callbacks,
+            device=device,
+            seed=seed,
+            verbose=self.verbose,
+        )
+        return module.eval(), net
+
+    def _held_out(self, n_archs, seed):
+        """Trained architectures that choose the number of epochs, ascending."""
+        if not self.early_stopping or n_archs < 5:
+            return np.empty(0, dtype=np.int64)
+        n_held_out = min(n_archs - 2, max(1, round(self.validation_fraction * n_archs)))
+        return np.sort(np.random.default_rng(seed).permutation(n_archs)[:n_held_out])
+
+    @staticmethod
+    def _judged(n_samples, seed):
+        """Instances on which the architectures held out are judged."""
+        rows = np.random.default_rng(seed).permutation(n_samples)[:_MAX_JUDGED]
+        return torch.from_numpy(np.sort(rows))
+
+    def _best_epoch(self, h, inputs, targets, held_out, device, seed) -> int:
+        """Number of epochs with the least validation loss; 0 is the untrained module's."""
+        losses = [row["valid_loss"] for row in self.validation_history_]
+        best = int(np.argmin(losses)) + 1
+        if not self.residual:  # untrained, the plain form knows nothing
+            return best
+        module, _ = self._train(h, inputs, targets, held_out, 0, device, seed)
+        start = _PairLoss(module, h, inputs, targets, self.task_ == "classification", held_out).to(
+            device
+        )
+        with torch.no_grad():
+            loss = float(start.eval()(self._judged(len(inputs), seed).to(device)))
+        return best if losses[best - 1] < loss else 0
+
     def _targets(self, zoo):
         """Outputs (A, N, C) to be learned, and the labels (N, C) as the network is given them."""
         targets = zoo.predictions_
@@ -327,9 +402,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
     def _outputs(self, summaries, rows) -> np.ndarray:
         """Outputs (A, n, C) for summaries (A, D) on some instances."""
         if self._cache is None:
-            self._cache = [
-                torch.from_numpy(a).to(self.device_) for a in (self.hidden_, self.base_)
-            ]
+            self._cache = [as_tensor(a).to(self.device_) for a in (self.hidden_, self.base_)]
         hidden, base = self._cache
         if not isinstance(rows, slice):
             rows = torch.as_tensor(np.asarray(rows), device=hidden.device)

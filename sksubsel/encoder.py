@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from sksubsel._net import fit_net
+from sksubsel._net import epochs_of, fit_net
 from sksubsel._validation import check_device
 from sksubsel.architectures import Architecture, as_architectures
 from sksubsel.architectures.arrays import bfs_orders, sort_topologically, to_padded
@@ -55,17 +55,18 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
     ----------
     latent_dim : int, default=16
         D, the length of a node's embedding.
-    hidden_dim : int, default=16
-        Width of the hidden layers.
+    hidden_dim : int, default=32
+        Width of the hidden layers (paper: 16).
     n_rounds : int, default=5
         Rounds of message passing, K.
-    kl_weight : float, default=0.05
-        Weight of the KL term of the ELBO in training; 1 is the ELBO itself.
+    kl_weight : float, default=0.005
+        Weight of the KL term of the ELBO in training; 1 is the ELBO itself, under which the
+        operations are not rebuilt (a node's latent vector then says less than its label).
     max_epochs : int or None, default=None
-        None: as many as give about 1,500 optimiser steps, at least 10.
+        None: as many as give about 1,000 optimiser steps, at least 10.
     batch_size : int, default=256
         Architectures per step.
-    lr : float, default=5e-3
+    lr : float, default=1e-2
         Adam's learning rate; it follows a cosine to zero.
     callbacks : list of skorch callbacks or None, default=None
     device : str, default="cpu"
@@ -117,12 +118,12 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         self,
         latent_dim=16,
         *,
-        hidden_dim=16,
+        hidden_dim=32,
         n_rounds=5,
-        kl_weight=0.05,
+        kl_weight=0.005,
         max_epochs=None,
         batch_size=256,
-        lr=5e-3,
+        lr=1e-2,
         callbacks=None,
         device="cpu",
         random_state=None,
@@ -170,7 +171,7 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
             _NegativeElbo(vae, self.latent_dim, self.kl_weight, hide=0.02),
             {"ops": torch.from_numpy(ops), "adjacency": torch.from_numpy(adjacency)},
             loss=lambda output, *_: output,
-            max_epochs=self.max_epochs or max(10, -(-1500 // -(-len(archs) // self.batch_size))),
+            max_epochs=self.max_epochs or max(10, -(-1000 // -(-len(archs) // self.batch_size))),
             batch_size=self.batch_size,
             lr=self.lr,
             optimizer="adam",
@@ -182,7 +183,7 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
             verbose=self.verbose,
         )
         self.module_ = vae.eval()
-        self.history_ = net.history.to_list()
+        self.history_ = epochs_of(net)
         self.sizes_, self.size_counts_ = np.unique((ops >= 0).sum(1), return_counts=True)
         self._fit_novelty(archs, seed)
         return self
@@ -278,12 +279,15 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         }
 
     def score(self, archs, y=None) -> float:
-        """Mean evidence lower bound of the architectures in nats, at the posterior means."""
+        """Mean of what is maximised, in nats: the ELBO with its KL weighted by `kl_weight`.
+
+        The likelihoods are taken at the posterior means, so that there is no noise in it.
+        """
         check_is_fitted(self)
         ops, adjacency = sort_topologically(*self._arrays(as_architectures(archs)))
         with torch.no_grad():
             elbo = self.module_.elbo(torch.from_numpy(ops), torch.from_numpy(adjacency))
-        return float(elbo.op_log_likelihood + elbo.edge_log_likelihood - elbo.kl)
+        return float(elbo.op_log_likelihood + elbo.edge_log_likelihood - self.kl_weight * elbo.kl)
 
     def novelty(self, archs) -> np.ndarray:
         """How unlike the fitted architectures each one is.

@@ -92,7 +92,10 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
 
     _parameter_constraints: dict = {
         "mode": [StrOptions({"transductive", "inductive", "hybrid"})],
-        "budget": [Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="right")],
+        "budget": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Real, 0, 1, closed="right"),
+        ],
         "lam": [Interval(Real, 0, None, closed="left")],
         "beta": [Interval(Real, 0, None, closed="left")],
         "hybrid_fraction": [Interval(Real, 0, 1, closed="both")],
@@ -188,9 +191,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         self.features_ = self._fit_features(predictions, zoo)
         self.coverage_ = None
         if self.diversity == "coverage":
-            self.coverage_ = CoverageIndex(
-                self.features_, self.strata_, random_state=self.seed_
-            )
+            self.coverage_ = CoverageIndex(self.features_, self.strata_, random_state=self.seed_)
         self.scorer_ = None
         if self.mode != "transductive":
             if predictions.embeddings is None:
@@ -236,7 +237,9 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         budget = check_budget(self.budget if budget is None else budget, self.n_samples_)
         rng = np.random.default_rng(self.seed_ if random_state is None else random_state)
         if self.mode != "hybrid":
-            return self._draw(self._log_weights(predictions, self.mode, budget), predictions, budget, rng)
+            return self._draw(
+                self._log_weights(predictions, self.mode, budget), predictions, budget, rng
+            )
         n_first = round(self.hybrid_fraction * budget)
         first = np.empty(0, dtype=np.int64)
         if n_first:
@@ -267,8 +270,6 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         log_weights = np.stack(
             [self._log_weights(predictions[a], mode, budget) for a in range(len(predictions))]
         )
-        if mode == "transductive" and self.lam == 0:  # everything on the smallest loss
-            log_weights = np.where(log_weights == log_weights.max(1, keepdims=True), 0, -np.inf)
         weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
         return weights / weights.sum(axis=1, keepdims=True)
 
@@ -326,7 +327,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         losses = np.empty(self.n_samples_)
         for rows, outputs in predictions.chunks():
             losses[rows] = self._losses(outputs, rows)[0]
-        if self.solver == "exact" or self.lam == 0:
+        if self.solver == "exact":
             return solve_exact(losses, self.lam)
         return solve_gradient(losses, self.lam, self.beta, budget)
 

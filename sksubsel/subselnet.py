@@ -214,9 +214,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
                 zoo.set_params(verbose=self.verbose, device=device)
             zoo.fit(archs, X, y, X_val=X_val, y_val=y_val)
         fit_parts = check_memory(self.memory).cache(_fit_parts)
-        self.encoder_, self.approximator_, embeddings = fit_parts(
-            encoder, approximator, archs, zoo
-        )
+        self.encoder_, self.approximator_, embeddings = fit_parts(encoder, approximator, archs, zoo)
         self.selector_ = selector.fit(self.approximator_.transform(embeddings), zoo)
         self.zoo_ = zoo
         self.n_samples_ = len(zoo.y_)
@@ -344,7 +342,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
 
 def _fit_parts(encoder, approximator, archs, zoo):
     """Fit the parts that do not depend on how instances are selected (cached by `memory`)."""
-    embeddings = encoder.fit(archs).transform(archs)
+    embeddings = encoder.fit(archs, zoo).transform(archs)
     return encoder, approximator.fit(embeddings, zoo), embeddings
 
 

@@ -7,7 +7,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")  # before anything imports matplotlib
 import pytest
 import torch
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # side by side, small tensors are faster on one
 
 
 @pytest.fixture(autouse=True)

@@ -140,7 +140,7 @@ class ApproximatorNet(nn.Module):
         return out
 
     def forward(self, h, mask, features, base):
-        """h (A, V, D), mask (A, V), features (n, F), base (A or 1, n, C) or None -> (A, n, C)."""
+        """H (A, V, D), mask (A, V), features (n, F), base (A or 1, n, C) or None -> (A, n, C)."""
         hidden = self.from_instance(features).unsqueeze(0)
         if self.residual:
             hidden = hidden + self.from_base(base)

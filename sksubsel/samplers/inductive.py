@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from sksubsel._net import fit_net
+from sksubsel._net import as_tensor, epochs_of, fit_net
 from sksubsel.nn.scorer import ScorerNet, inductive_objective
 
 _MAX_ARCHS = 8  # architectures in one training step
@@ -111,7 +111,7 @@ class InductiveScorer:
             seed=self.seed,
             verbose=self.verbose,
         )
-        self.history = net.history.to_list()
+        self.history = epochs_of(net)
         self.module = scorer.eval()
         with torch.no_grad():
             self.instance_part = np.concatenate(
@@ -136,7 +136,7 @@ class InductiveScorer:
             for rows, outputs in predictions.chunks():
                 logits = self.module.combine(
                     mean_h,
-                    torch.from_numpy(self.instance_part[rows]),
+                    as_tensor(self.instance_part[rows]),
                     self._inputs(outputs, rows),
                 )
                 out[:, rows] = F.logsigmoid(logits.double()).numpy()

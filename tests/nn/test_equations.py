@@ -149,7 +149,9 @@ def test_inductive_objective_by_hand():
     pi = expit(logits[0].numpy())
     p = pi / pi.sum()
     entropy = -(p * np.log(p)).sum() - np.log(3)
-    expected = (p * losses[0].numpy()).sum() - lam * entropy + beta * (pi.mean() / fraction - 1) ** 2
+    expected = (
+        (p * losses[0].numpy()).sum() - lam * entropy + beta * (pi.mean() / fraction - 1) ** 2
+    )
     value = inductive_objective(logits, losses, lam, beta, fraction)
     np.testing.assert_allclose(value.item(), expected, rtol=1e-5)
 

@@ -15,7 +15,10 @@ def _random_batch(seed=0, n_graphs=5, n_nodes=6, n_ops=4):
     return ops, torch.triu(adjacency, 1)
 
 
-BACKENDS = ["torch", pytest.param("dgl", marks=pytest.mark.skipif(not dgl_available(), reason="no DGL"))]
+BACKENDS = [
+    "torch",
+    pytest.param("dgl", marks=pytest.mark.skipif(not dgl_available(), reason="no DGL")),
+]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -1,0 +1,304 @@
+"""Training of torch modules by skorch, on slices of tensors; the only file that knows skorch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
+from skorch.dataset import unpack_data
+from torch import nn
+
+_OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+class _Tensors:
+    """Items of aligned tensors, as skorch's dataset."""
+
+    def __init__(self, inputs, targets, weight):
+        self.inputs, self.targets, self.weight = inputs, targets, weight
+
+    def __len__(self):
+        return len(next(iter(self.inputs.values())) if _is_map(self.inputs) else self.inputs)
+
+    def batch(self, index):
+        pick = {k: v[index] for k, v in self.inputs.items()} if _is_map(self.inputs) else (
+            self.inputs[index]
+        )  # fmt: skip
+        targets = None if self.targets is None else self.targets[index]
+        weight = None if self.weight is None else self.weight[index]
+        return pick, (targets, weight)
+
+
+class _Batches:
+    """Slices of tensors in a fresh random order each epoch, in place of a DataLoader."""
+
+    def __init__(self, dataset, batch_size, generator=None):
+        self.dataset, self.batch_size, self.generator = dataset, batch_size, generator
+
+    def __len__(self):
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self):
+        n_items = len(self.dataset)
+        if self.generator is None:
+            index = torch.arange(n_items)
+        else:
+            index = torch.randperm(n_items, generator=self.generator)
+        # near-equal batches: a last batch of one item would break batch normalisation
+        for part in torch.tensor_split(index, len(self)):
+            yield self.dataset.batch(part)
+
+
+class _StepSchedule(Callback):
+    """A learning-rate schedule that moves at every optimiser step."""
+
+    def __init__(self, kind, lr, total_steps):
+        self.kind, self.lr, self.total_steps = kind, lr, total_steps
+
+    def on_train_begin(self, net, **kwargs):
+        schedules = torch.optim.lr_scheduler
+        if self.kind == "cosine":
+            self.schedule_ = schedules.CosineAnnealingLR(net.optimizer_, self.total_steps)
+        else:
+            # OneCycleLR moves the momentum too, where the optimiser has one
+            defaults = net.optimizer_.defaults
+            cycle = bool(defaults.get("momentum")) or "betas" in defaults
+            self.schedule_ = schedules.OneCycleLR(
+                net.optimizer_, self.lr, total_steps=self.total_steps + 1, cycle_momentum=cycle
+            )
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training:
+            self.schedule_.step()
+
+    def on_train_end(self, net, **kwargs):
+        self.schedule_ = None  # it holds the optimiser's state
+
+
+class Net(NeuralNet):
+    """A skorch net whose batches are slices of tensors and whose loss is a function.
+
+    Made by `fit_net`. ``history`` has ``train_loss``, ``dur`` and, with validation data,
+    ``valid_loss`` for each epoch.
+    """
+
+    def __init__(self, *args, loss, generator=None, gradient_clip=None, mixed=False, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.loss = loss
+        self.generator = generator
+        self.gradient_clip = gradient_clip
+        self.mixed = mixed
+
+    @property
+    def _default_callbacks(self):
+        return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
+
+    def initialize_module(self):
+        self.module_ = self.module.to(self.device)
+        return self
+
+    def initialize_criterion(self):
+        self.criterion_ = nn.Module()  # the loss is a function
+        return self
+
+    def initialize_optimizer(self, triggered_directly=None):
+        params = [p for p in self.module_.parameters() if p.requires_grad]
+        self.optimizer_ = self.optimizer(params, lr=self.lr, **self.get_params_for("optimizer"))
+        self.scaler_ = torch.amp.GradScaler("cuda", enabled=self.mixed)
+        return self
+
+    def check_data(self, X, y=None):
+        pass  # tensors made by us
+
+    def get_split_datasets(self, X, y=None, **fit_params):
+        return X, self.train_split
+
+    def get_iterator(self, dataset, training=False):
+        return _Batches(dataset, self.batch_size, self.generator if training else None)
+
+    def infer(self, x, **fit_params):
+        with torch.autocast("cuda", enabled=self.mixed):
+            return self.module_(x)
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        return self.loss(y_pred, X, *y_true)
+
+    def train_step(self, batch, **fit_params):
+        """One optimiser step, without the closures that only LBFGS needs."""
+        self.module_.train()
+        self.optimizer_.zero_grad(set_to_none=True)
+        inputs, targets = unpack_data(batch)
+        loss = self.get_loss(self.infer(inputs), targets, X=inputs, training=True)
+        self.scaler_.scale(loss).backward()
+        if self.gradient_clip is not None:
+            self.scaler_.unscale_(self.optimizer_)
+            nn.utils.clip_grad_norm_(self.module_.parameters(), self.gradient_clip)
+        self.scaler_.step(self.optimizer_)
+        self.scaler_.update()
+        return {"loss": loss.detach()}
+
+    def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
+        """One epoch; the mean loss is read from the device once, not at every batch."""
+        if iterator is None:
+            return
+        total, n_items = 0.0, 0
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch)
+            size = len(next(iter(batch[0].values())) if _is_map(batch[0]) else batch[0])
+            total, n_items = total + step["loss"] * size, n_items + size
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+        loss = float(total) / n_items
+        self.history.record(f"{prefix}_loss", loss)
+        if prefix == "train" and loss != loss:
+            raise FloatingPointError(
+                f"the training loss became NaN in epoch {len(self.history)}; a smaller lr "
+                f"(now {self.lr}) or gradient clipping usually helps"
+            )
+
+    def validation_step(self, batch, **fit_params):
+        self.module_.eval()
+        inputs, targets = unpack_data(batch)
+        with torch.no_grad():
+            return {"loss": self.get_loss(self.infer(inputs), targets, X=inputs)}
+
+
+def fit_net(
+    module,
+    inputs,
+    targets=None,
+    *,
+    loss,
+    max_epochs,
+    batch_size,
+    lr,
+    optimizer="adamw",
+    weight_decay=0.0,
+    momentum=0.9,
+    schedule=None,
+    schedule_epochs=None,
+    gradient_clip=None,
+    sample_weight=None,
+    valid=None,
+    early_stopping=None,
+    mixed_precision=False,
+    callbacks=None,
+    device="cpu",
+    seed=0,
+    verbose=0,
+    shuffle=True,
+) -> Net:
+    """Train a module with skorch.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Called with a batch of `inputs`; trained in place.
+    inputs : Tensor or dict of str to Tensor
+        First axis: items. Moved to the device as a whole, once.
+    targets, sample_weight : Tensor or None
+    loss : callable
+        ``loss(output, inputs, targets, weight) -> scalar Tensor``.
+    max_epochs, batch_size : int
+        The batches of an epoch differ by at most one item in size.
+    lr : float
+    optimizer : {"sgd", "adam", "adamw"}
+    weight_decay, momentum : float
+        The latter for "sgd" only.
+    schedule : {None, "cosine", "onecycle"}
+        Of the learning rate, moved at every step.
+    schedule_epochs : int or None
+        Epochs that the schedule is laid out for; None: `max_epochs`.
+    gradient_clip : float or None
+        Largest norm of the gradient.
+    valid : (inputs, targets) or None
+    early_stopping : int or None
+        Stop when the validation loss has not fallen for so many epochs, and take the best weights.
+    mixed_precision : bool
+        float16 autocast with loss scaling; on CUDA only, elsewhere without effect.
+    callbacks : list of skorch callbacks or None
+    device : str
+    seed : int
+        Of the batches' order and of what is random in the module; global seeds are untouched.
+    verbose : int
+        1 prints a line per epoch.
+
+    Returns
+    -------
+    Net
+        In evaluation mode; it holds no training data.
+    """
+    dataset = _Tensors(_to(inputs, device), _to(targets, device), _to(sample_weight, device))
+    valid_set = (
+        None if valid is None else _Tensors(_to(valid[0], device), _to(valid[1], device), None)
+    )
+    extra = {"optimizer__weight_decay": weight_decay}
+    if optimizer == "sgd":
+        extra["optimizer__momentum"] = momentum
+    hooks = []
+    if schedule is not None:
+        total_steps = (schedule_epochs or max_epochs) * -(-len(dataset) // batch_size)
+        hooks.append(("schedule", _StepSchedule(schedule, lr, total_steps)))
+    if early_stopping is not None and valid is not None:
+        hooks.append(("early_stopping", EarlyStopping(
+            patience=early_stopping, load_best=True, sink=lambda *_: None)))  # fmt: skip
+    hooks += list(callbacks or [])
+    net = Net(
+        module,
+        nn.Module,
+        loss=loss,
+        generator=torch.Generator().manual_seed(seed) if shuffle else None,
+        gradient_clip=gradient_clip,
+        mixed=mixed_precision and torch.device(device).type == "cuda",
+        optimizer=_OPTIMIZERS[optimizer],
+        lr=lr,
+        max_epochs=max_epochs,
+        batch_size=batch_size,
+        train_split=valid_set,
+        callbacks=hooks,
+        device=device,
+        verbose=verbose,
+        **extra,
+    )
+    cuda = [torch.device(device)] if torch.device(device).type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        torch.manual_seed(seed)  # inside fork_rng
+        net.fit(dataset)
+    module.eval()
+    net.train_split = None
+    net.optimizer_ = net.scaler_ = None
+    return net
+
+
+def predict_net(module, inputs, *, batch_size, device="cpu") -> torch.Tensor:
+    """Outputs of a module in evaluation mode, batch after batch, on the CPU."""
+    module = module.to(device).eval()
+    out = []
+    with torch.no_grad():
+        for start in range(0, len(inputs), batch_size):
+            out.append(module(inputs[start : start + batch_size].to(device)).cpu())
+    return torch.cat(out)
+
+
+def epochs_of(net) -> list[dict]:
+    """What each epoch recorded: ``epoch``, ``train_loss``, ``dur`` in seconds, and so on."""
+    return [{k: v for k, v in row.items() if k != "batches"} for row in net.history]
+
+
+def as_tensor(array) -> torch.Tensor:
+    """A tensor that shares the array's memory, but for read-only ones, which are copied."""
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def _is_map(inputs):
+    return isinstance(inputs, Mapping)
+
+
+def _to(inputs, device):
+    if inputs is None:
+        return None
+    if _is_map(inputs):
+        return {name: tensor.to(device) for name, tensor in inputs.items()}
+    return inputs.to(device)

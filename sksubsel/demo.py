@@ -1,0 +1,143 @@
+"""The main job from end to end on small images, as the command line and the examples run it."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import time
+
+from sklearn.base import clone
+from sklearn.model_selection import train_test_split
+
+from sksubsel.baselines import Random
+from sksubsel.benchmark import compare, summarize
+from sksubsel.datasets import load_digits_images
+from sksubsel.spaces import NASBench101
+from sksubsel.subselnet import SubSelNet
+from sksubsel.zoo import ArchitectureClassifier, ModelZoo
+
+
+def run_demo(*, figure=None, table=None, n_jobs=2, seed=0):
+    """SubSelNet's three modes beside random subsets, on scikit-learn's digits.
+
+    Twelve NAS-Bench-101 cells are trained as the zoo; subsets of 5 % and 10 % are selected for
+    three cells outside it, which are trained on them with three seeds.
+
+    Parameters
+    ----------
+    figure : path or None
+        Where to save the trade-off figure (needs the extra ``plot``).
+    table : path or None
+        Where to write the rows of :func:`~sksubsel.benchmark.compare` as CSV.
+    n_jobs : int
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        One row per training.
+    """
+    X, y = load_digits_images(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(
+        X, y, test_size=500, stratify=y, random_state=seed
+    )
+    space = NASBench101(stem_channels=8, n_stacks=2, n_cells=1)
+    cells = space.sample(515, random_state=seed)
+    unseen, seen = cells[:3], cells[3:]
+    estimator = ArchitectureClassifier(
+        build=space.build, max_epochs=10, min_steps=120, lr=1e-2, random_state=seed
+    )
+    zoo = ModelZoo(estimator, n_pretrained=12, n_jobs=n_jobs, random_state=seed)
+    return run_comparison(
+        zoo, seen, unseen, (X_train, y_train, X_test, y_test),
+        budgets=(0.05, 0.1), seeds=(0, 1, 2), n_jobs=n_jobs, seed=seed,
+        figure=figure, table=table,
+    )  # fmt: skip
+
+
+def run_comparison(
+    zoo, seen, unseen, data, *, budgets, seeds, n_jobs, seed, figure=None, table=None
+):
+    """Train the zoo, fit SubSelNet in its three modes, compare with random, print and draw."""
+    X_train, y_train, X_test, y_test = data
+    print(machine())
+    print(f"{len(X_train):,} training and {len(X_test):,} test instances; budgets {budgets}")
+    start = time.perf_counter()
+    zoo = zoo.fit(seen, X_train, y_train)
+    print(
+        f"zoo: {len(zoo.trained_)} of {len(seen)} architectures trained in "
+        f"{time.perf_counter() - start:.1f} s, mean training accuracy {zoo.accuracies_.mean():.3f}"
+    )
+    nets = {}
+    settings = {
+        "SubSelNet transductive": {"mode": "transductive"},
+        "SubSelNet inductive": {"mode": "inductive"},
+        "SubSelNet hybrid": {"mode": "hybrid"},
+        "SubSelNet transductive, coverage": {"mode": "transductive", "diversity": "coverage"},
+    }
+    for name, params in settings.items():
+        start = time.perf_counter()
+        net = SubSelNet(**params, random_state=seed)
+        if nets:  # the encoder and the approximator do not depend on the mode
+            first = next(iter(nets.values()))
+            net = fit_selector(net, first, seen, zoo)
+        else:
+            net.fit(seen, zoo)
+        nets[name] = net
+        print(f"{name}: fitted in {time.perf_counter() - start:.1f} s")
+    selectors = {
+        "random": Random(),
+        "class-balanced random": Random(stratify="equal"),
+        **nets,
+    }
+    rows = compare(
+        selectors, unseen, zoo, X_test, y_test, budgets=budgets, seeds=seeds,
+        soft_targets=("SubSelNet transductive, coverage",), n_jobs=n_jobs,
+    )  # fmt: skip
+    print(format_table(summarize(rows)))
+    if table is not None:
+        rows.to_csv(table, index=False)
+        print(f"rows written to {table}")
+    if figure is not None:
+        from sksubsel.plotting import TradeoffDisplay
+
+        display = TradeoffDisplay.from_frame(rows[rows.budget < 1]).plot()
+        display.figure_.savefig(figure, dpi=150, bbox_inches="tight")
+        print(f"figure saved to {figure}")
+    return rows
+
+
+def fit_selector(net, fitted, archs, zoo):
+    """Fit a SubSelNet that shares the encoder and the approximator of one fitted already."""
+    from sklearn.frozen import FrozenEstimator
+
+    return clone(net).set_params(
+        encoder=FrozenEstimator(fitted.encoder_),
+        approximator=FrozenEstimator(fitted.approximator_),
+    ).fit(archs, zoo)  # fmt: skip
+
+
+def format_table(summary) -> str:
+    """A summary of `compare` as aligned text."""
+    lines = [
+        f"{'budget':>6}  {'method':<48} {'accuracy':>15} {'RAR':>7} "
+        f"{'select/s':>9} {'train/s':>8} {'speed-up':>8}"
+    ]
+    for row in summary.itertuples():
+        lines.append(
+            f"{row.budget:>6.0%}  {row.method:<48} {row.accuracy:>7.4f}+-{row.accuracy_se:.4f} "
+            f"{row.rar:>7.3f} {row.selection_time:>9.4f} {row.training_time:>8.2f} "
+            f"{row.speedup:>8.1f}"
+        )
+    return "\n".join(lines)
+
+
+def machine() -> str:
+    """One line on the machine and the date, for measured tables."""
+    import torch
+
+    return (
+        f"{datetime.date.today()}, {platform.machine()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}, torch {torch.__version__}"
+    )

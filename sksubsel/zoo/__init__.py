@@ -1,0 +1,13 @@
+"""Architectures trained as scikit-learn estimators, one by one and as a zoo."""
+
+from sksubsel.zoo.classifier import ArchitectureClassifier, ArchitectureRegressor
+from sksubsel.zoo.store import CorruptEntryWarning
+from sksubsel.zoo.zoo import ModelZoo, TrainingFailedWarning
+
+__all__ = [
+    "ArchitectureClassifier",
+    "ArchitectureRegressor",
+    "CorruptEntryWarning",
+    "ModelZoo",
+    "TrainingFailedWarning",
+]

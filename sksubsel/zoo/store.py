@@ -1,0 +1,127 @@
+"""A folder that keeps each finished architecture of a zoo."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import pickle
+import tempfile
+import warnings
+import zipfile
+from pathlib import Path
+
+import joblib
+import numpy as np
+
+_FORMAT = 1
+_RECORD = ("predictions", "accuracy", "train_accuracy", "train_time", "n_parameters")
+
+
+class CorruptEntryWarning(UserWarning):
+    """An entry of a store could not be read; its architecture is trained again."""
+
+
+def architecture_key(arch) -> str:
+    """Name of an architecture's entry: a digest of its exact nodes and edges."""
+    content = (
+        arch.ops,
+        arch.edges,
+        arch.space,
+        None if arch.attributes is None else repr(arch.attributes),
+    )
+    return hashlib.sha256(repr(content).encode()).hexdigest()[:32]
+
+
+def content_key(*parts) -> str:
+    """Digest of data and settings; what cannot be pickled counts by its qualified name."""
+    try:
+        return joblib.hash(parts)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+class Store:
+    """One ``.npz`` an architecture, written to a temporary name first and then moved into place.
+
+    A zip file carries a checksum of each array, so that a damaged or half-written entry is seen
+    on reading. The manifest says which data and settings the entries belong to.
+
+    Parameters
+    ----------
+    folder : path
+        Made if missing.
+    key : str
+        Of the data and settings.
+
+    Raises
+    ------
+    ValueError
+        If the folder is a store made for other data or settings, or no store at all.
+    """
+
+    def __init__(self, folder, key: str):
+        self.folder = Path(folder)
+        if self.folder.exists() and not self.folder.is_dir():
+            raise ValueError(f"store must be a folder; {self.folder} is a file")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        manifest = self.folder / "manifest.json"
+        if not manifest.exists():
+            if any(self.folder.glob("*")) and not any(self.folder.glob("*.npz")):
+                raise ValueError(
+                    f"store {self.folder} holds files that are no zoo's; give an empty folder"
+                )
+            _write_atomically(
+                manifest, lambda f: f.write(json.dumps({"format": _FORMAT, "key": key}).encode())
+            )
+        try:
+            found = json.loads(manifest.read_text())
+            found_key, found_format = found["key"], found["format"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"the manifest of store {self.folder} is damaged; give another folder, or delete "
+                "this one"
+            ) from error
+        if found_format != _FORMAT or found_key != key:
+            raise ValueError(
+                f"store {self.folder} was made for other data, labels or training settings; give "
+                "another folder, or delete this one to train anew"
+            )
+
+    def read(self, arch) -> dict | None:
+        """The record of an architecture, None if it is not there or is damaged (with a warning)."""
+        path = self._path(arch)
+        if not path.exists():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as entry:
+                return {name: entry[name] for name in _RECORD}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zipfile.zlib.error):
+            warnings.warn(
+                f"entry {path} of the store is damaged; its architecture is trained again",
+                CorruptEntryWarning,
+                stacklevel=2,
+            )
+            return None
+
+    def write(self, arch, record: dict) -> None:
+        """Keep the record of a finished architecture."""
+        _write_atomically(self._path(arch), lambda file: np.savez(file, **record))
+
+    def _path(self, arch):
+        return self.folder / f"{architecture_key(arch)}.npz"
+
+
+def _write_atomically(path, write):
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise

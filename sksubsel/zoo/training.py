@@ -1,0 +1,93 @@
+"""Training one architecture of a zoo: the unit of work that joblib hands out."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import traceback
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from sklearn.base import clone
+
+from sksubsel.zoo.store import architecture_key
+
+
+def seed_of(arch, random_seed: int, repeat: int = 0) -> int:
+    """Seed of an architecture's training: by what it is, not by its place in a list."""
+    text = f"{architecture_key(arch)}-{random_seed}-{repeat}"
+    return int(hashlib.sha256(text.encode()).hexdigest()[:7], 16)
+
+
+def train_architecture(estimator, arch, data, seeds, n_threads, store) -> dict:
+    """Train an architecture (once a seed) and record its outputs on the training instances.
+
+    Parameters
+    ----------
+    estimator : ArchitectureClassifier or ArchitectureRegressor
+        Prototype.
+    arch : Architecture
+    data : tuple (X, labels, X_val, labels_val)
+    seeds : list of int
+        The predictions are averaged over them.
+    n_threads : int or None
+        Threads of torch meanwhile.
+    store : Store or None
+
+    Returns
+    -------
+    dict
+        The record, or ``{"error": message}``.
+    """
+    X, y, X_val, y_val = data
+    try:
+        with _threads(n_threads):
+            outputs, valid, seconds = 0.0, 0.0, 0.0
+            for seed in seeds:
+                model = clone(estimator).set_params(architecture=arch, random_state=seed)
+                start = time.perf_counter()
+                model.fit(X, y)
+                seconds += time.perf_counter() - start
+                outputs = outputs + _outputs(model, X) / len(seeds)
+                if X_val is not None:
+                    valid = valid + _outputs(model, X_val) / len(seeds)
+    except Exception as error:  # one architecture must not take the others down
+        return {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+    train_accuracy = _score(model, outputs, y)
+    record = {
+        # outputs of a regressor may lie beyond what float16 holds
+        "predictions": outputs.astype(np.float16 if hasattr(model, "classes_") else np.float32),
+        "accuracy": train_accuracy if X_val is None else _score(model, valid, y_val),
+        "train_accuracy": train_accuracy,
+        "train_time": seconds / len(seeds),
+        "n_parameters": model.n_parameters_,
+    }
+    if store is not None:
+        store.write(arch, record)
+    return record
+
+
+def _outputs(model, X):
+    if hasattr(model, "predict_proba"):
+        return model.predict_proba(X)
+    return model.predict(X)[:, None].astype(np.float32)
+
+
+def _score(model, outputs, y):
+    """Accuracy, or R^2."""
+    if hasattr(model, "classes_"):
+        return float((model.classes_[outputs.argmax(1)] == y).mean())
+    residual = ((y - outputs[:, 0]) ** 2).sum()
+    return float(1 - residual / max(((y - y.mean()) ** 2).sum(), 1e-12))
+
+
+@contextmanager
+def _threads(n_threads):
+    before = torch.get_num_threads()
+    if n_threads is not None:
+        torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,446 @@
+"""The zoo: trained architectures and what is known about them."""
+
+from __future__ import annotations
+
+import copy
+import os
+import sys
+import tempfile
+import time
+import warnings
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+import torch
+from joblib import Parallel, delayed, effective_n_jobs
+from sklearn.base import BaseEstimator, _fit_context, clone, is_classifier, is_regressor
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from sksubsel._validation import check_device, check_instances
+from sksubsel.architectures import as_architecture, as_architectures
+from sksubsel.networks import count_parameters
+from sksubsel.zoo.classifier import ArchitectureClassifier, ArchitectureRegressor
+from sksubsel.zoo.store import Store, architecture_key, content_key
+from sksubsel.zoo.training import seed_of, train_architecture
+
+_MAX_IN_MEMORY = 2**30  # bytes of predictions beyond which they are memory-mapped
+_MAX_COUNTED = 5_000  # architectures among which the trained ones are spread by their parameters
+_NOT_CONTENT = ("architecture", "verbose", "device", "callbacks", "random_state", "classes")
+
+
+class TrainingFailedWarning(UserWarning):
+    """Some architectures of a zoo could not be trained."""
+
+
+class ModelZoo(BaseEstimator):
+    """Trains architectures and keeps what they predict for the training instances.
+
+    To scikit-learn, a zoo is the y of a list of architectures: sized, sliceable
+    (``zoo[indices]`` keeps X and y whole and slices what belongs to architectures).
+
+    Parameters
+    ----------
+    estimator : ArchitectureClassifier, ArchitectureRegressor or None, default=None
+        Prototype of each training. None: one with default settings, by the labels.
+    n_pretrained : int, float or None, default=None
+        How many (or which fraction) of the architectures are trained, spread evenly over the
+        ranks of their parameter counts (paper, D.1). None trains all. The others still teach
+        the encoder what architectures look like.
+    n_seeds : int, default=1
+        Trainings of each architecture, over which its predictions are averaged.
+    store : path or None, default=None
+        Folder where each finished architecture is kept: a killed run resumes from it.
+    on_error : {"raise", "warn"}, default="raise"
+        Whether an architecture that cannot be trained stops `fit`, or is reported in
+        ``errors_`` and left out of ``trained_``.
+    n_jobs : int or None, default=None
+        Architectures trained side by side, through joblib and whatever backend is set there. The
+        cores are shared out among the workers.
+    device : str or None, default=None
+        Replaces the estimator's.
+    random_state : int, RandomState instance or None, default=None
+        Each architecture's seed comes from this and from the architecture, so that it does not
+        depend on the list's order, on slicing, or on what was resumed.
+    verbose : int, default=0
+        1 shows progress with the remaining time.
+
+    Attributes
+    ----------
+    architectures_ : list of Architecture, length A
+    trained_ : ndarray of shape (A_trained,), int64
+        Places in ``architectures_`` of those trained, ascending. What follows is in this order.
+    predictions_ : ndarray of shape (A_trained, N, C)
+        float16 probabilities, or float32 outputs (C=1) for regression, on the training
+        instances; memory-mapped when large.
+    accuracies_ : ndarray of shape (A_trained,)
+        On the validation instances, or on the training instances where there are none (R^2 for
+        regression).
+    train_accuracies_, train_times_, n_parameters_ : ndarrays of shape (A_trained,)
+        Times in seconds.
+    errors_ : dict of int to str
+        What went wrong, by place in ``architectures_``.
+    X_, y_, X_val_, y_val_ : ndarrays
+        The instances; labels are codes of ``classes_``, or float32 targets.
+    classes_ : ndarray of shape (C,) or None
+    task_ : {"classification", "regression"}
+    estimator_ : the prototype used
+
+    Notes
+    -----
+    Memory: A_trained N C 2 bytes of predictions; X is not copied.
+    """
+
+    _parameter_constraints: dict = {
+        "estimator": [HasMethods(["fit", "predict"]), None],
+        "n_pretrained": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Real, 0, 1, closed="right"),
+            None,
+        ],
+        "n_seeds": [Interval(Integral, 1, None, closed="left")],
+        "store": [str, Path, None],
+        "on_error": [StrOptions({"raise", "warn"})],
+        "n_jobs": [Integral, None],
+        "device": [str, torch.device, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        n_pretrained=None,
+        n_seeds=1,
+        store=None,
+        on_error="raise",
+        n_jobs=None,
+        device=None,
+        random_state=None,
+        verbose=0,
+    ):
+        self.estimator = estimator
+        self.n_pretrained = n_pretrained
+        self.n_seeds = n_seeds
+        self.store = store
+        self.on_error = on_error
+        self.n_jobs = n_jobs
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, archs, X, y, X_val=None, y_val=None):
+        """Train the architectures that the store does not hold yet.
+
+        Parameters
+        ----------
+        archs : list of architectures
+        X : array of shape (N, F) or (N, channels, height, width)
+        y : array of shape (N,)
+        X_val, y_val : arrays or None
+            Validation instances.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If something is wrong with the data, before anything is trained.
+        RuntimeError
+            If an architecture cannot be trained and ``on_error="raise"``. What was finished
+            before is in the store.
+        """
+        self.architectures_ = as_architectures(archs)
+        self.X_, self.y_, self.task_, self.classes_ = check_instances(X, y)
+        self._check_validation(X_val, y_val)
+        self.estimator_ = self._prototype()
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self._seed = seed
+        chosen = self._choose()
+        store = None
+        if self.store is not None:
+            params = self.estimator_.get_params(deep=False)
+            settings = sorted((k, v) for k, v in params.items() if k not in _NOT_CONTENT)
+            key = content_key(
+                self.X_, self.y_, self.X_val_, self.y_val_, settings, self.n_seeds, seed
+            )
+            store = Store(self.store, key)
+        records = self._records([self.architectures_[i] for i in chosen], store, seed)
+        self.errors_ = {
+            int(i): record["error"] for i, record in zip(chosen, records) if "error" in record
+        }
+        if self.errors_:
+            warnings.warn(
+                f"{len(self.errors_)} of {len(chosen)} architectures could not be trained; see "
+                f"errors_. The first: {next(iter(self.errors_.values()))}",
+                TrainingFailedWarning,
+                stacklevel=2,
+            )
+        good = [(i, record) for i, record in zip(chosen, records) if "error" not in record]
+        if not good:
+            raise RuntimeError(
+                f"no architecture could be trained; the first error: {self.errors_[int(chosen[0])]}"
+            )
+        self.trained_ = np.array([i for i, _ in good], dtype=np.int64)
+        self._rows = np.arange(len(good))
+        self._base = self._stack([record["predictions"] for _, record in good])
+        for name, field in _PER_ARCHITECTURE.items():
+            setattr(self, name, np.array([float(record[field]) for _, record in good]))
+        self.n_parameters_ = self.n_parameters_.astype(np.int64)
+        return self
+
+    @property
+    def predictions_(self):
+        """Outputs of the trained architectures on the training instances, (A_trained, N, C)."""
+        check_is_fitted(self)
+        if len(self._rows) == len(self._base) and (self._rows == np.arange(len(self._base))).all():
+            return self._base
+        return self._base[self._rows]
+
+    @property
+    def shape(self):
+        """(A,), as scikit-learn asks of a y."""
+        check_is_fitted(self)
+        return (len(self.architectures_),)
+
+    def __len__(self):
+        return len(self.architectures_) if hasattr(self, "architectures_") else 0
+
+    def __bool__(self):
+        return True
+
+    def __getitem__(self, index):
+        """The zoo of some of the architectures; X, y and the predictions are shared."""
+        check_is_fitted(self)
+        if isinstance(index, tuple):  # scikit-learn slices arrays as y[index, ...]
+            index = index[0]
+        index = np.atleast_1d(np.arange(len(self))[index])
+        place = np.full(len(self), -1)
+        place[self.trained_] = np.arange(len(self.trained_))
+        kept = place[index]
+        part = copy.copy(self)
+        part.architectures_ = [self.architectures_[i] for i in index]
+        part.trained_ = np.flatnonzero(kept >= 0)
+        kept = kept[kept >= 0]
+        part._rows = self._rows[kept]
+        for name in _PER_ARCHITECTURE:
+            setattr(part, name, getattr(self, name)[kept])
+        part.errors_ = {k: self.errors_[i] for k, i in enumerate(index) if i in self.errors_}
+        return part
+
+    def check_architectures(self, archs) -> None:
+        """Raise ValueError unless `archs` are the zoo's, in its order."""
+        check_is_fitted(self)
+        if len(archs) != len(self):
+            raise ValueError(
+                f"the zoo must be of the architectures passed; got {len(archs)} architectures and "
+                f"a zoo of {len(self)}"
+            )
+        for i, (given, own) in enumerate(zip(archs, self.architectures_)):
+            given = as_architecture(given)
+            if given != own:
+                raise ValueError(
+                    f"the zoo must be of the architectures passed; number {i} is {given}, in the "
+                    f"zoo {own}"
+                )
+
+    def train(self, arch, rows=None, soft_targets=None, random_state=None):
+        """Train one architecture with the zoo's recipe.
+
+        Parameters
+        ----------
+        arch : architecture
+            Any, of the zoo or not.
+        rows : int array of shape (B,) or None
+            Training instances; None takes all.
+        soft_targets : array of shape (B, C) or None
+            Probabilities to train on instead of the labels.
+        random_state : int or None
+            None: the zoo's.
+
+        Returns
+        -------
+        ArchitectureClassifier or ArchitectureRegressor
+            Fitted.
+        """
+        check_is_fitted(self)
+        arch = as_architecture(arch)
+        seed = seed_of(arch, self._seed if random_state is None else random_state)
+        model = clone(self.estimator_).set_params(architecture=arch, random_state=seed)
+        X = self.X_ if rows is None else self.X_[rows]
+        y = self._labels(self.y_ if rows is None else self.y_[rows])
+        extra = {} if soft_targets is None else {"soft_targets": soft_targets}
+        return model.fit(X, y, **extra)
+
+    def _labels(self, y):
+        return y if self.classes_ is None or y is None else self.classes_[y]
+
+    def _check_validation(self, X_val, y_val):
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val must be given together")
+        self.X_val_ = self.y_val_ = None
+        if X_val is None:
+            return
+        y_val = np.asarray(y_val)
+        if len(np.asarray(X_val)) != len(y_val) or np.shape(X_val)[1:] != self.X_.shape[1:]:
+            raise ValueError(
+                f"X_val must have the instance shape {self.X_.shape[1:]} of X and the length of "
+                f"y_val; got {np.shape(X_val)} and {y_val.shape}"
+            )
+        self.X_val_ = np.asarray(X_val)
+        if self.classes_ is None:
+            self.y_val_ = y_val.astype(np.float32)
+            return
+        codes = np.searchsorted(self.classes_, y_val).clip(max=len(self.classes_) - 1)
+        if not (self.classes_[codes] == y_val).all():
+            strange = np.setdiff1d(y_val, self.classes_)
+            raise ValueError(f"y_val holds labels that y lacks: {strange.tolist()}")
+        self.y_val_ = codes
+
+    def _prototype(self):
+        if self.estimator is None:
+            default = (
+                ArchitectureClassifier if self.task_ == "classification" else ArchitectureRegressor
+            )
+            estimator = default()
+        else:
+            estimator = clone(self.estimator)
+        right = is_classifier if self.task_ == "classification" else is_regressor
+        if not right(estimator):
+            raise ValueError(
+                f"y holds {self.task_} labels, which {type(estimator).__name__} is not made for"
+            )
+        if self.device is not None:
+            estimator.set_params(device=self.device)
+        if self.task_ == "classification":
+            estimator.set_params(classes=self.classes_)
+        check_device(estimator.get_params()["device"])
+        return estimator
+
+    def _choose(self):
+        """Places of the architectures to train, ascending."""
+        n_archs = len(self.architectures_)
+        if self.n_pretrained is None:
+            return np.arange(n_archs)
+        n_chosen = self.n_pretrained
+        if not isinstance(n_chosen, Integral):
+            n_chosen = max(1, round(n_chosen * n_archs))
+        if n_chosen > n_archs:
+            raise ValueError(
+                f"n_pretrained must be an int in [1, n_archs={n_archs}] or a float in (0, 1]; "
+                f"got {n_chosen}"
+            )
+        pool = np.linspace(0, n_archs - 1, min(n_archs, max(_MAX_COUNTED, n_chosen)))
+        pool = np.unique(pool.round().astype(np.int64))
+        n_outputs = 1 if self.classes_ is None else len(self.classes_)
+        sizes = [self._count(self.architectures_[i], n_outputs) for i in pool]
+        by_size = pool[np.argsort(sizes, kind="stable")]
+        places = (np.arange(n_chosen) + 0.5) * len(by_size) / n_chosen  # middle of each quantile
+        return np.sort(by_size[places.astype(np.int64)])
+
+    def _count(self, arch, n_outputs):
+        params = self.estimator_.get_params(deep=False)
+        build = params.get("build")
+        try:
+            return count_parameters(arch, self.X_.shape[1:], n_outputs, build=build)
+        except Exception:
+            if self.on_error == "raise":
+                raise
+            return np.inf  # it will fail in training, and be reported there
+
+    def _records(self, archs, store, seed):
+        """Records of architectures, from the store or from training; equal ones are trained once."""
+        unique = {architecture_key(arch): arch for arch in archs}
+        records = {}
+        if store is not None:
+            found = {key: store.read(arch) for key, arch in unique.items()}
+            records = {key: record for key, record in found.items() if record is not None}
+        missing = [key for key in unique if key not in records]
+        data = (self.X_, self._labels(self.y_), self.X_val_, self._labels(self.y_val_))
+        n_workers = min(effective_n_jobs(self.n_jobs), max(1, len(missing)))
+        n_threads = None if n_workers == 1 else max(1, (os.cpu_count() or 1) // n_workers)
+        jobs = (
+            delayed(_keyed)(key, self.estimator_, unique[key], data,
+                            [seed_of(unique[key], seed, k) for k in range(self.n_seeds)],
+                            n_threads, store)
+            for key in missing
+        )  # fmt: skip
+        progress = _Progress(len(missing), len(records), self.verbose)
+        for key, record in _run(jobs, self.n_jobs):
+            if "error" in record and self.on_error == "raise":
+                raise RuntimeError(
+                    f"{unique[key]} could not be trained: {record['error']}\n"
+                    f"{record['traceback']}(on_error='warn' goes on without it)"
+                )
+            records[key] = record
+            progress.step()
+        return [records[architecture_key(arch)] for arch in archs]
+
+    def _stack(self, predictions):
+        """One array (A_trained, N, C) of them all; on disk when large."""
+        shape = (len(predictions), *predictions[0].shape)
+        n_bytes = predictions[0].nbytes * len(predictions)
+        if n_bytes <= _MAX_IN_MEMORY:
+            return np.stack(predictions)
+        self._folder = tempfile.TemporaryDirectory(prefix="sksubsel-zoo-", dir=self.store)
+        out = np.lib.format.open_memmap(
+            Path(self._folder.name) / "predictions.npy", "w+", predictions[0].dtype, shape
+        )
+        for place, part in enumerate(predictions):
+            out[place] = part
+        out.flush()
+        return out
+
+    def __getstate__(self):
+        state = super().__getstate__().copy()
+        state.pop("_folder", None)  # of this process alone
+        return state
+
+
+_PER_ARCHITECTURE = {
+    "accuracies_": "accuracy",
+    "train_accuracies_": "train_accuracy",
+    "train_times_": "train_time",
+    "n_parameters_": "n_parameters",
+}
+
+
+def _keyed(key, *args):
+    return key, train_architecture(*args)
+
+
+def _run(jobs, n_jobs):
+    """Results of joblib tasks as they are finished, where the backend can tell."""
+    if effective_n_jobs(n_jobs) == 1:
+        return (function(*args, **kwargs) for function, args, kwargs in jobs)
+    try:
+        return Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
+    except (ValueError, NotImplementedError):  # some backends only return the whole
+        return Parallel(n_jobs=n_jobs)(jobs)
+
+
+class _Progress:
+    """A line on stderr for each finished architecture, with the time that remains."""
+
+    def __init__(self, n_jobs, n_found, verbose):
+        self.n_jobs, self.verbose, self.n_done = n_jobs, verbose, 0
+        self.start = time.perf_counter()
+        if verbose and n_found:
+            print(f"zoo: {n_found} architectures are in the store", file=sys.stderr)  # noqa: T201
+
+    def step(self):
+        self.n_done += 1
+        if self.verbose:
+            elapsed = time.perf_counter() - self.start
+            remaining = elapsed / self.n_done * (self.n_jobs - self.n_done)
+            print(  # noqa: T201
+                f"zoo: {self.n_done}/{self.n_jobs} architectures trained, {elapsed:.0f} s elapsed, "
+                f"about {remaining:.0f} s remain",
+                file=sys.stderr,
+            )

@@ -1,0 +1,172 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+from sksubsel import ModelApproximator
+from sksubsel.predictions import ArrayPredictions, as_predictions
+
+
+def _fake_zoo(n_archs=60, n_samples=300, n_classes=3, seed=0, task="classification"):
+    """A zoo whose networks' outputs depend on the architecture through two numbers."""
+    rng = np.random.default_rng(seed)
+    embeddings = rng.standard_normal((n_archs, 4, 6)).astype(np.float32)
+    embeddings[::3, 0] = np.nan  # some with three nodes
+    sharpness = 1 + 0.9 * np.tanh(2 * embeddings[:, -1, 0])
+    X = rng.standard_normal((n_samples, 5)).astype(np.float32)
+    logits = 2 * (X @ rng.standard_normal((5, n_classes)))
+    zoo = SimpleNamespace(task_=task, X_=X, trained_=np.arange(n_archs))
+    if task == "classification":
+        zoo.predictions_ = softmax(sharpness[:, None, None] * logits, axis=-1).astype(np.float16)
+        zoo.y_ = logits.argmax(1)
+        zoo.classes_ = np.arange(n_classes)
+    else:
+        zoo.predictions_ = (100 + 50 * sharpness[:, None, None] * logits[None, :, :1]).astype("f4")
+        zoo.y_ = zoo.predictions_.mean(0)[:, 0]
+        zoo.classes_ = None
+    return embeddings, _Sized(zoo)
+
+
+class _Sized:
+    def __init__(self, zoo):
+        self.__dict__.update(vars(zoo))
+
+    def __len__(self):
+        return len(self.trained_)
+
+    def take(self, index):
+        part = _Sized(self)
+        part.trained_ = np.arange(len(index))
+        part.predictions_ = self.predictions_[index]
+        return part
+
+
+@pytest.fixture(scope="module")
+def data():
+    return _fake_zoo()
+
+
+@pytest.fixture(scope="module")
+def fitted(data):
+    embeddings, zoo = data
+    return ModelApproximator(random_state=0).fit(embeddings[:48], zoo.take(np.arange(48)))
+
+
+def test_probabilities_shape_and_sum(fitted, data):
+    proba = fitted.predict_proba(data[0][48:])
+    assert proba.shape == (12, 300, 3) and proba.dtype == np.float32
+    np.testing.assert_allclose(proba.sum(-1), 1, rtol=1e-5)
+
+
+def test_unseen_architectures_are_predicted_better_than_by_the_mean(fitted, data):
+    held_out = data[1].take(np.arange(48, 60))
+    assert fitted.score(data[0][48:], held_out) > 0.7 * fitted.score_mean(held_out)
+
+
+def test_score_is_the_mean_kl_written_out(fitted, data):
+    held_out = data[1].take(np.arange(48, 60))
+    p = held_out.predictions_.astype(float)
+    q = fitted.predict_proba(data[0][48:]).astype(float)
+    kl = (p * (np.log(np.maximum(p, 1e-12)) - np.log(q))).sum(-1).mean()
+    assert fitted.score(data[0][48:], held_out) == pytest.approx(-kl, rel=1e-6)
+
+
+@pytest.mark.parametrize("residual", [True, False])
+@pytest.mark.parametrize("approximator", ["attention", "feedforward", "lstm"])
+def test_every_form_learns(data, approximator, residual):
+    embeddings, zoo = data
+    model = ModelApproximator(
+        approximator, residual=residual, max_epochs=15, lr=3e-3, random_state=0
+    ).fit(embeddings, zoo)
+    assert model.history_[-1]["train_loss"] < model.history_[0]["train_loss"]
+    uniform = -np.log(3) - np.nanmean(
+        (zoo.predictions_.astype(float) * np.log(zoo.predictions_.astype(float) + 1e-12)).sum(-1)
+    )
+    assert model.score(embeddings, zoo) > uniform
+
+
+def test_regression_in_the_units_of_y():
+    embeddings, zoo = _fake_zoo(task="regression")
+    model = ModelApproximator(max_epochs=60, lr=3e-3, random_state=0).fit(embeddings, zoo)
+    out = model.predict_proba(embeddings)
+    assert out.shape == (60, 300, 1)
+    assert model.score(embeddings, zoo) > 0.9 * model.score_mean(zoo)
+    assert abs(out.mean() - zoo.predictions_.mean()) < 0.1 * zoo.predictions_.std()
+
+
+def test_a_prediction_does_not_depend_on_its_company(fitted, data):
+    together = np.asarray(fitted.transform(data[0]))
+    alone = np.asarray(fitted.transform(data[0][5:6]))
+    np.testing.assert_allclose(together[5], alone[0], atol=1e-6)
+
+
+def test_predictions_are_sized_sliceable_and_lazy(fitted, data):
+    predictions = fitted.transform(data[0])
+    assert len(predictions) == 60 and predictions.shape == (60, 300, 3)
+    part = predictions[[3, 5]]
+    assert part.shape == (2, 300, 3) and part.embeddings.shape == (2, 4, 6)
+    np.testing.assert_allclose(np.asarray(part)[1], np.asarray(predictions)[5], atol=1e-6)
+    assert predictions[2].shape == (1, 300, 3)
+    np.testing.assert_allclose(
+        predictions.rows([4, 9]), np.asarray(predictions)[:, [4, 9]], atol=1e-6
+    )
+    chunks = list(predictions.chunks(60 * 100))
+    assert [rows for rows, _ in chunks] == [slice(0, 100), slice(100, 200), slice(200, 300)]
+
+
+def test_same_seed_same_predictions(data):
+    embeddings, zoo = data
+    outputs = [
+        ModelApproximator(max_epochs=2, random_state=3)
+        .fit(embeddings, zoo)
+        .predict_proba(embeddings)
+        for _ in range(2)
+    ]
+    np.testing.assert_array_equal(*outputs)
+
+
+def test_only_trained_architectures_supervise(data):
+    embeddings, zoo = data
+    part = zoo.take(np.arange(60))
+    part.trained_ = np.array([1, 4, 9])
+    part.predictions_ = zoo.predictions_[[1, 4, 9]]
+    part.__class__ = type("_Partial", (_Sized,), {"__len__": lambda self: 60})
+    model = ModelApproximator(max_epochs=2, random_state=0).fit(embeddings, part)
+    assert len(model.transform(embeddings)) == 60
+
+
+def test_a_single_architecture(data):
+    model = ModelApproximator(max_epochs=2, random_state=0).fit(data[0][:1], data[1].take([0]))
+    assert np.isfinite(model.predict_proba(data[0])).all()
+
+
+def test_errors(data, fitted):
+    embeddings, zoo = data
+    with pytest.raises(ValueError, match="got 3 embeddings and a zoo of 60"):
+        ModelApproximator().fit(embeddings[:3], zoo)
+    with pytest.raises(ValueError, match=r"embeddings must have shape \(A, V, D\)"):
+        ModelApproximator().fit(embeddings[0], zoo)
+    with pytest.raises(ValueError, match="missing nodes are NaN at the front"):
+        fitted.transform(embeddings[:1, ::-1])
+    with pytest.raises(ValueError, match="must have D=6"):
+        fitted.transform(embeddings[:, :, :4])
+    with pytest.raises(ValueError, match="approximator"):
+        ModelApproximator("transformer").fit(embeddings, zoo)
+
+
+def test_plain_arrays_as_predictions():
+    array = np.full((2, 5, 3), 1 / 3)
+    predictions = as_predictions(array)
+    assert isinstance(predictions, ArrayPredictions) and predictions.shape == (2, 5, 3)
+    assert as_predictions(array[0]).shape == (1, 5, 3)
+    assert predictions[1].shape == (1, 5, 3)
+    with pytest.raises(ValueError, match="N=6 training instances"):
+        as_predictions(array, 6)
+    with pytest.raises(ValueError, match="C=4 outputs"):
+        as_predictions(array, 5, 4)
+    array[1, 2, 0] = np.nan
+    with pytest.raises(ValueError, match=r"predictions\[1\] must be finite; got nan in row 2"):
+        as_predictions(array)
+    with pytest.raises(ValueError, match="float array of shape"):
+        as_predictions(np.zeros((2, 5, 3), dtype=int))

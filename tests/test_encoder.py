@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+
+from sksubsel import Architecture, ArchitectureEncoder
+from sksubsel.encoder import UnknownOperationWarning
+from sksubsel.spaces import NASBench101
+
+
+@pytest.fixture(scope="module")
+def archs():
+    return NASBench101().sample(300, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def encoder(archs):
+    return ArchitectureEncoder(max_epochs=300, random_state=0).fit(archs)
+
+
+def _small():
+    return Architecture(ops=("input", "output"), edges=((0, 1),), space="nasbench101")
+
+
+def test_shape_dtype_and_padding(encoder, archs):
+    out = encoder.transform([*archs[:3], _small()])
+    n_nodes = max(a.n_nodes for a in archs[:3])
+    assert out.shape == (4, n_nodes, 16) and out.dtype == np.float32
+    assert np.isnan(out[3, : n_nodes - 2]).all() and np.isfinite(out[3, n_nodes - 2 :]).all()
+    assert np.isfinite(out[:, -1]).all()
+
+
+def test_nodes_stand_in_breadth_first_order(encoder):
+    chain = Architecture(
+        ops=("output", "input", "conv1x1-bn-relu"), edges=((1, 2), (2, 0)), space=None
+    )
+    same = Architecture(ops=("input", "conv1x1-bn-relu", "output"), edges=((0, 1), (1, 2)))
+    np.testing.assert_allclose(encoder.transform([chain]), encoder.transform([same]), atol=1e-6)
+
+
+def test_an_embedding_does_not_depend_on_its_company(encoder, archs):
+    together = encoder.transform(archs[:20])
+    for i in (0, 7):
+        alone = encoder.transform([archs[i]])[0]
+        np.testing.assert_allclose(together[i, -len(alone) :], alone, atol=1e-5)
+
+
+def test_architectures_are_rebuilt(encoder, archs):
+    report = encoder.report(archs, n_samples=200)
+    assert report["op_accuracy"] > 0.95
+    assert report["edge_accuracy"] > 0.9
+    assert 0 <= report["whole"] <= 1 and 0 <= report["validity"] <= 1
+    rebuilt = encoder.reconstruct(archs)
+    whole = [
+        tuple(ops) == arch.ops and (matrix == arch.adjacency).all()
+        for (matrix, ops), arch in zip(rebuilt, archs)
+    ]
+    assert np.mean(whole) == pytest.approx(report["whole"])
+
+
+def test_training_raises_the_elbo(encoder, archs):
+    short = ArchitectureEncoder(max_epochs=1, random_state=0).fit(archs)
+    assert encoder.score(archs) > short.score(archs) + 1
+    assert encoder.history_[-1]["train_loss"] < encoder.history_[0]["train_loss"]
+
+
+def test_samples_of_the_prior_are_graphs(encoder):
+    samples = encoder.sample(20, random_state=0)
+    assert len(samples) == 20
+    for matrix, ops in samples:
+        assert matrix.shape == (len(ops), len(ops)) and not np.tril(matrix).any()
+        assert set(ops) <= set(encoder.vocabulary_)
+
+
+def test_novelty_is_zero_for_those_fitted_and_large_for_strangers(encoder, archs):
+    stranger = Architecture(
+        ops=("input", *["attention"] * 10, "output"),
+        edges=tuple((i, i + 1) for i in range(11)),
+    )
+    assert encoder.novelty(archs[:5]).max() < 1e-4
+    with pytest.warns(UnknownOperationWarning):
+        assert encoder.novelty([stranger])[0] > 1
+
+
+def test_unknown_operation_is_encoded_with_a_warning(encoder):
+    arch = Architecture(ops=("input", "attention", "output"), edges=((0, 1), (1, 2)))
+    with pytest.warns(UnknownOperationWarning, match="attention"):
+        assert np.isfinite(encoder.transform([arch])).all()
+
+
+def test_same_seed_same_embedding_global_rng_untouched(archs):
+    state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
+    one = ArchitectureEncoder(max_epochs=3, random_state=1).fit(archs)
+    assert (torch.get_rng_state() == state).all()
+    assert (np.random.get_state()[1] == numpy_state).all()
+    torch.rand(3)
+    other = clone(one).fit(archs)
+    np.testing.assert_array_equal(one.transform(archs), other.transform(archs))
+
+
+def test_one_architecture_is_enough():
+    encoder = ArchitectureEncoder(max_epochs=2, random_state=0).fit([_small()])
+    assert encoder.transform([_small()]).shape == (1, 2, 16)
+    assert np.isfinite(encoder.novelty([_small()])).all()
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"latent_dim": 0}, "latent_dim"),
+        ({"lr": -1.0}, "lr"),
+        ({"device": "gpu"}, "device must be a torch device"),
+    ],
+)
+def test_bad_parameters(archs, params, message):
+    with pytest.raises(ValueError, match=message):
+        ArchitectureEncoder(**params).fit(archs[:3])
+
+
+def test_transform_before_fit(archs):
+    from sklearn.exceptions import NotFittedError
+
+    with pytest.raises(NotFittedError):
+        ArchitectureEncoder().transform(archs)
