@@ -132,9 +132,10 @@ def _draw(log_weights, budget, rng):
     n_samples = len(log_weights)
     if budget == n_samples:
         return np.arange(n_samples)
-    p, _, _ = _flips(log_weights, budget)
-    n_trials = max(1, _FLIPS_AT_ONCE // n_samples)
-    while True:  # each trial succeeds with probability of at least about 0.4 / sqrt(V)
+    p, q, _ = _flips(log_weights, budget)
+    expected_trials = int(np.sqrt(2 * np.pi * (p @ q))) + 1
+    n_trials = max(1, min(expected_trials, _FLIPS_AT_ONCE // n_samples))
+    while True:  # ends: p was set so that B is the likeliest number of successes
         flips = rng.random((n_trials, n_samples)) < p
         accepted = np.flatnonzero(np.count_nonzero(flips, axis=1) == budget)
         if len(accepted):
