@@ -1,11 +1,10 @@
-"""Checks shared by every estimator: each error names the parameter, what is allowed and what was given."""
+"""Checks shared by every estimator; an error names the parameter, its range and what was given."""
 
 from __future__ import annotations
 
 import numbers
 
 import numpy as np
-from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 
 
@@ -157,7 +156,6 @@ def check_instances(X, y, *, min_class_count: int = 2):
             f"X and y must have the same number of instances; got X of shape {X.shape} "
             f"and y of shape {y.shape}"
         )
-    check_consistent_length(X, y)
     check_finite(y, "y")
     if type_of_target(y, input_name="y") == "continuous":
         return X, y.astype(np.float32), "regression", None

@@ -287,7 +287,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         return self._score(zoo, predictions.rows)
 
     def score_mean(self, zoo) -> float:
-        """What `score` would be if every architecture were predicted to be the fitted zoo's mean."""
+        """What `score` would be if each prediction were the mean of the fitted zoo."""
         check_is_fitted(self)
         mean = np.exp(self.base_) if self.task_ == "classification" else self.base_
         mean = mean / mean.sum(1, keepdims=True) if self.task_ == "classification" else mean

@@ -51,7 +51,7 @@ def test_cuda_where_there_is_none():
 
 
 def test_instances_encode_labels():
-    X, y, task, classes = check_instances(np.zeros((4, 2)), ["b", "a", "b", "a"])
+    _, y, task, classes = check_instances(np.zeros((4, 2)), ["b", "a", "b", "a"])
     assert task == "classification" and classes.tolist() == ["a", "b"]
     np.testing.assert_array_equal(y, [1, 0, 1, 0])
 

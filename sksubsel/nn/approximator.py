@@ -132,7 +132,7 @@ class ApproximatorNet(nn.Module):
         return hidden if base is None or not self.residual else hidden + self.from_base(base)
 
     def combine(self, z: Tensor, hidden: Tensor, base: Tensor | None) -> Tensor:
-        """Outputs (A, n, C) of summaries z (A, D) with hidden (A or 1, n, H), base (A or 1, n, C)."""
+        """Outputs (A, n, C) of z (A, D), hidden (A or 1, n, H) and base (A or 1, n, C)."""
         hidden = self.dropout(torch.relu(hidden + self.from_architecture(z).unsqueeze(1)))
         out = self.output(hidden)
         if self.residual:

@@ -1,7 +1,8 @@
 """Batches of labelled DAGs, packed into one graph for message passing.
 
-The only file of the package's inside that touches DGL. One class, two backends: DGL's own message
-passing, and the same neighbour sum in plain torch where DGL is absent or has no build for the device.
+The only file of the package's inside that touches DGL. One class, two backends: DGL's own
+message passing, and the same neighbour sum in plain torch where DGL is absent or has no build for
+the device.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The inductive sampler: a network that scores instances, trained once over the zoo's predictions."""
+"""The inductive sampler: a network that scores instances, trained once on predictions."""
 
 from __future__ import annotations
 
