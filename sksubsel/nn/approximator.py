@@ -129,7 +129,7 @@ class ApproximatorNet(nn.Module):
     def instance_part(self, features: Tensor, base: Tensor | None) -> Tensor:
         """What of the hidden layer depends on instances alone: (n, F), (n, C) -> (n, hidden)."""
         hidden = self.from_instance(features)
-        return hidden if base is None or not self.residual else hidden + self.from_base(base)
+        return hidden if self.from_base is None else hidden + self.from_base(base)
 
     def combine(self, z: Tensor, hidden: Tensor, base: Tensor | None) -> Tensor:
         """Outputs (A, n, C) of z (A, D), hidden (A or 1, n, H) and base (A or 1, n, C)."""
@@ -142,7 +142,7 @@ class ApproximatorNet(nn.Module):
     def forward(self, h, mask, features, base):
         """H (A, V, D), mask (A, V), features (n, F), base (A or 1, n, C) or None -> (A, n, C)."""
         hidden = self.from_instance(features).unsqueeze(0)
-        if self.residual:
+        if self.from_base is not None:
             hidden = hidden + self.from_base(base)
         return self.combine(self.summary(h, mask), hidden, base)
 

@@ -12,7 +12,7 @@ from sksubsel.nn.graph import PackedGraphs
 
 
 def _two_layers(n_in: int, n_hidden: int, n_out: int, norm: bool) -> nn.Sequential:
-    layers = [nn.Linear(n_in, n_hidden)]
+    layers: list[nn.Module] = [nn.Linear(n_in, n_hidden)]
     if norm:
         layers.append(nn.BatchNorm1d(n_hidden))
     return nn.Sequential(*layers, nn.ReLU(), nn.Linear(n_hidden, n_out))
