@@ -15,14 +15,13 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sksubsel._validation import check_finite
+from sksubsel.samplers.facility import add_distances, chunks, lazy_greedy
 from sksubsel.samplers.quotas import allocate
 from sksubsel.samplers.transductive import check_strata
 
 __all__ = ["CoverageIndex", "coverage"]
 
 _MIN_PROBA = 1e-6  # differences among the smallest probabilities say nothing about likeness
-_CHUNK_CELLS = 1 << 22
-_FIRST_BATCH = 16
 
 
 class CoverageIndex:
@@ -84,12 +83,12 @@ class CoverageIndex:
         ]
         self.features = _unit_block(features)
         n_cells = sum(len(m) * len(r) for m, r in zip(self.members, self.references))
-        self._distances = None
-        if 4 * n_cells <= cache_bytes:
-            self._distances = [
-                _add_distances(None, self.features[m], self.features[m[r]])
-                for m, r in zip(self.members, self.references)
-            ]
+        self._keep = 4 * n_cells <= cache_bytes
+        self._distances = self._all_distances() if self._keep else None
+
+    def __getstate__(self):
+        # distances are larger than all the rest and quick to compute again
+        return {**self.__dict__, "_distances": None}
 
     def select(
         self,
@@ -168,7 +167,7 @@ class CoverageIndex:
                 at_least = -np.partition(-np.concatenate(all_gains), budget - 1)[budget - 1]
             references = self.references[c]
             weights = (demand[members[references]] / scale).astype(np.float32)
-            positions, gains = _greedy(
+            positions, gains = lazy_greedy(
                 self._kernel(c, log_proba),
                 weights * np.float32(len(members) / len(references)),
                 int(n_wanted),
@@ -188,20 +187,28 @@ class CoverageIndex:
     def _kernel(self, c, log_proba):
         """Likeness of the members of class c (rows) and its references (columns), float32."""
         members, references = self.members[c], self.references[c]
-        if self._distances is None:
-            block = self.features[members]
-            kernel = _add_distances(None, block, block[references])
-        else:
+        if self._keep:
+            if self._distances is None:  # first use since it was unpickled
+                self._distances = self._all_distances()
             kernel = self._distances[c].copy()
+        else:
+            kernel = self._feature_distances(c)
         if log_proba is not None:
             block = log_proba[members]
-            _add_distances(kernel, block, block[references])
+            add_distances(kernel, block, block[references])
         step = max(1, kernel.shape[0] // 512), max(1, kernel.shape[1] // 512)
         bandwidth = float(np.median(kernel[:: step[0], :: step[1]])) or 1.0
-        for rows in _chunks(*kernel.shape):
+        for rows in chunks(*kernel.shape):
             kernel[rows] *= np.float32(-0.5 / bandwidth)
             np.exp(kernel[rows], out=kernel[rows])
         return kernel
+
+    def _feature_distances(self, c):
+        block = self.features[self.members[c]]
+        return add_distances(None, block, block[self.references[c]])
+
+    def _all_distances(self):
+        return [self._feature_distances(c) for c in range(len(self.members))]
 
     def _log_proba(self, proba, block_weight):
         proba = np.asarray(proba)
@@ -264,70 +271,8 @@ def coverage(
     return index.select(demand, budget, stratify=stratify, proba=proba, block_weight=block_weight)
 
 
-def _greedy(kernel, weights, n_wanted, allowed, taken, at_least):
-    """Positions and gains of the greedy maximiser of ``sum_j w_j max_{i in S} kernel[i, j]``.
-
-    A gain never grows as rows are added, so one from an earlier round bounds it from above: only
-    rows whose bound could win are evaluated, and a row whose fresh gain is the largest bound of
-    all is the greedy choice. Ties go to the lower index. Stops early at gains below `at_least`.
-    """
-    covered = kernel[taken].max(axis=0) if taken.any() else np.zeros_like(weights)
-    bounds = _gains(kernel, covered, weights) if taken.any() else kernel @ weights
-    bounds[~allowed] = -np.inf
-    fresh = np.ones(len(bounds), dtype=bool)
-    positions, gains = [], []
-    while len(positions) < n_wanted:
-        best = int(bounds.argmax())
-        batch = _FIRST_BATCH
-        while not fresh[best]:
-            size = min(batch, len(bounds))
-            stale = np.argpartition(bounds, len(bounds) - size)[len(bounds) - size :]
-            stale = np.append(stale[~fresh[stale] & (stale != best)], best)
-            bounds[stale] = np.minimum(bounds[stale], _gains(kernel[stale], covered, weights))
-            fresh[stale] = True
-            batch *= 2
-            best = int(bounds.argmax())
-        if bounds[best] < at_least:
-            break
-        positions.append(best)
-        gains.append(float(bounds[best]))
-        bounds[best] = -np.inf  # and stays so
-        np.maximum(covered, kernel[best], out=covered)
-        fresh[:] = False
-    return np.array(positions, dtype=np.int64), np.array(gains)
-
-
-def _gains(kernel, covered, weights):
-    """How much each row of the kernel adds to what is covered, float32 (n,)."""
-    gains = np.empty(len(kernel), dtype=np.float32)
-    for rows in _chunks(*kernel.shape):
-        more = kernel[rows] - covered
-        np.maximum(more, 0, out=more)
-        gains[rows] = more @ weights
-    return gains
-
-
 def _unit_block(block):
     """Centred and scaled to mean squared row norm 1, float32."""
     block = block - block.mean(axis=0, dtype=np.float64).astype(np.float32)
     rms = np.sqrt(np.mean(np.einsum("nf,nf->n", block, block, dtype=np.float64)))
     return block / np.float32(rms) if rms > 0 else block
-
-
-def _add_distances(out, rows, columns):
-    """Squared Euclidean distances (n, r) added to `out` in place, float32."""
-    if out is None:
-        out = np.zeros((len(rows), len(columns)), dtype=np.float32)
-    column_norms = np.einsum("rf,rf->r", columns, columns)
-    for part in _chunks(*out.shape):
-        block = rows[part]
-        distances = block @ (-2 * columns.T)
-        distances += np.einsum("nf,nf->n", block, block)[:, None]
-        distances += column_norms
-        out[part] += np.maximum(distances, 0, out=distances)
-    return out
-
-
-def _chunks(n_rows, n_columns):
-    step = max(1, _CHUNK_CELLS // max(n_columns, 1))
-    return [slice(start, start + step) for start in range(0, n_rows, step)]

@@ -1,3 +1,4 @@
+import pickle
 from itertools import combinations
 
 import numpy as np
@@ -149,6 +150,17 @@ def test_index_serves_many_architectures_with_and_without_a_cache():
         np.testing.assert_allclose(gains, other_gains, rtol=1e-4)
         alone, _ = coverage(p["features"], demand, 12, p["strata"], proba=proba)
         np.testing.assert_array_equal(rows, alone)
+
+
+def test_a_pickled_index_is_small_and_selects_the_same():
+    p = problem(6, n=500, n_classes=2)
+    index = CoverageIndex(p["features"], p["strata"])
+    rows, gains = index.select(p["demand"], 50, proba=p["proba"])
+    text = pickle.dumps(index)
+    assert len(text) < 100_000 < index._distances[0].nbytes
+    again_rows, again_gains = pickle.loads(text).select(p["demand"], 50, proba=p["proba"])
+    np.testing.assert_array_equal(again_rows, rows)
+    np.testing.assert_array_equal(again_gains, gains)
 
 
 @pytest.mark.parametrize("stratify", [None, "equal"])
