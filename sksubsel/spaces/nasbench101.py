@@ -124,12 +124,12 @@ class NASBench101(SearchSpace):
             matrix, ops = arch.to_matrix()
         if len(ops) > MAX_NODES:
             raise ValueError(f"a NAS-Bench-101 cell has at most {MAX_NODES} nodes; got {len(ops)}")
+        _check_upper_triangular(matrix)
+        _check_ops(ops)
         if matrix.sum() > MAX_EDGES:
             raise ValueError(
                 f"a NAS-Bench-101 cell has at most {MAX_EDGES} edges; got {matrix.sum()}"
             )
-        _check_ops(ops)
-        _check_upper_triangular(matrix)
         dangling = sorted(set(range(len(ops))) - set(_on_paths(matrix)))
         if dangling:
             raise ValueError(
@@ -180,7 +180,8 @@ class NASBench101(SearchSpace):
                 cell = Architecture.from_matrix(*pruned, space=self.name)
                 found.add(canonical_form(cell, self.vocabulary))
         found.discard(arch)
-        return sorted(found, key=lambda cell: (cell.n_nodes, cell.edges, cell.ops))
+        codes = {op: k for k, op in enumerate(self.vocabulary)}
+        return sorted(found, key=lambda cell: (cell.edges, [codes[op] for op in cell.ops]))
 
     def build(self, arch, in_shape, n_classes):
         """The untrained network of a cell.
