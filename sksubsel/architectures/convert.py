@@ -107,7 +107,7 @@ def from_dgl(graph, vocabulary=None, space=None) -> Architecture:
             )
         ops = [vocabulary[code] for code in codes]
     sources, targets = graph.edges()
-    return Architecture(ops, tuple(zip(sources.tolist(), targets.tolist())), space=space)
+    return Architecture(tuple(ops), tuple(zip(sources.tolist(), targets.tolist())), space=space)
 
 
 def to_dgl(arch: Architecture, vocabulary=None):
@@ -142,9 +142,9 @@ def from_networkx(graph, space=None) -> Architecture:
         raise ValueError(f'every node of a networkx graph must have "op"; not so {missing[:10]}')
     attributes = None
     if any("attributes" in values for values in data):
-        attributes = [values.get("attributes") or {} for values in data]
+        attributes = tuple(values.get("attributes") or {} for values in data)
     edges = tuple((place[u], place[v]) for u, v in graph.edges)
-    return Architecture([values["op"] for values in data], edges, attributes, space)
+    return Architecture(tuple(values["op"] for values in data), edges, attributes, space)
 
 
 def to_networkx(arch: Architecture):

@@ -155,14 +155,14 @@ class Architecture:
     @cached_property
     def hash(self) -> str:
         """Hexadecimal fingerprint over ops and attributes, the same for any numbering of nodes."""
-        labels = list(self.ops)
+        labels: list = list(self.ops)
         if self.attributes is not None:
             labels = [(op, dict(values)) for op, values in zip(self.ops, self.attributes)]
         return graph_hash(self.adjacency, labels)
 
     def successors(self) -> list[list[int]]:
         """For each node, where its edges lead, in ascending order."""
-        lists = [[] for _ in self.ops]
+        lists: list[list[int]] = [[] for _ in self.ops]
         for u, v in self.edges:
             lists[u].append(v)
         return lists
@@ -232,7 +232,7 @@ class Architecture:
             )
         if not np.isin(matrix, (0, 1)).all():
             raise ValueError(f"adjacency must hold only 0 and 1; got {np.unique(matrix)[:10]}")
-        return cls(ops, tuple(map(tuple, np.argwhere(matrix).tolist())), space=space)
+        return cls(ops, tuple((u, v) for u, v in np.argwhere(matrix).tolist()), space=space)
 
     def to_matrix(self) -> tuple[np.ndarray, tuple[str, ...]]:
         """``(adjacency, ops)``: a uint8 matrix of shape (V, V) and V operations."""

@@ -112,9 +112,9 @@ def _sort_keys(digests: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(digests).view(">u8")[:, 0].astype(np.uint64)
 
 
-def _ascending(columns: np.ndarray, keys: np.ndarray) -> list:
+def _ascending(numbers: np.ndarray, keys: np.ndarray) -> list:
     """Node numbers (k, M), each of the M sets sorted by key: exchanges of neighbouring columns."""
-    columns = list(columns)
+    columns = list(numbers)
     for last in range(len(columns) - 1, 0, -1):
         for k in range(last):
             left, right = columns[k], columns[k + 1]

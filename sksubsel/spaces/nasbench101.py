@@ -177,7 +177,7 @@ class NASBench101(SearchSpace):
         for edited in _edits(matrix, ops):
             pruned = _prune(*edited)
             if pruned is not None and pruned[0].sum() <= MAX_EDGES:
-                cell = Architecture.from_matrix(*pruned, space=self.name)
+                cell = Architecture.from_matrix(pruned[0], pruned[1], space=self.name)
                 found.add(canonical_form(cell, self.vocabulary))
         found.discard(arch)
         codes = {op: k for k, op in enumerate(self.vocabulary)}
