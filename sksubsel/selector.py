@@ -40,7 +40,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         B, a count, or a fraction of the N instances.
     lam : float, default=0.5
         Weight of the entropy, in nats of loss: the sampling weights are ``exp(-loss / lam)``.
-        0 takes the smallest losses, infinity is uniform sampling.
+        0 takes the smallest losses; the larger, the nearer to uniform sampling.
     beta : float, default=1.0
         Weight of the regulariser that keeps the scores' sum at B (inductive and
         ``solver="gradient"``).
@@ -247,9 +247,8 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             first = self._sample(log_weights, n_first, rng, self.strata_)
         if n_first == budget:
             return first
-        rest = np.setdiff1d(np.arange(self.n_samples_), first)
         log_weights = self._log_weights(predictions, "transductive", budget)
-        second = self._draw(log_weights, predictions, budget - n_first, rng, rest)
+        second = self._draw(log_weights, predictions, budget - n_first, rng, first)
         return np.sort(np.concatenate([first, second]))
 
     def transform(self, predictions) -> np.ndarray:
@@ -300,17 +299,17 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
                 scores.append(train_score(zoo, zoo.architectures_[a], rows, self.seed_))
         return float(np.mean(scores))
 
-    def _draw(self, log_weights, predictions, budget, rng, rows=None):
-        """B rows by the chosen diversity, among `rows` if given."""
+    def _draw(self, log_weights, predictions, budget, rng, first=None):
+        """B rows by the chosen diversity, none of them among the rows taken `first`."""
         if self.diversity == "entropy":
-            if rows is None:
+            if first is None:
                 return self._sample(log_weights, budget, rng, self.strata_)
-            return rows[self._sample(log_weights[rows], budget, rng, self.strata_[rows])]
+            rest = np.setdiff1d(np.arange(self.n_samples_), first)
+            return rest[self._sample(log_weights[rest], budget, rng, self.strata_[rest])]
         demand = np.exp(log_weights - log_weights.max())
         proba = predictions.rows(slice(None))[0] if self.task_ == "classification" else None
-        candidates = None if rows is None else rows
         chosen, _ = self.coverage_.select(
-            demand, budget, stratify=self.stratify, proba=proba, candidates=candidates
+            demand, budget, stratify=self.stratify, proba=proba, selected=first
         )
         return chosen
 
