@@ -3,18 +3,18 @@
 Digits images; one zoo; a grid of lam, diversity and sampling; each setting scored by the probe
 and by training held-out architectures on what it selects for them (mean over seeds). Prints both
 scores and their Kendall rank correlation. About five minutes on two cores:
-``python -m benchmarks.probe_ranking``
+``python benchmarks/probe_ranking.py``
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from _machine import describe
 from joblib import Parallel, delayed
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 
-from benchmarks._machine import describe
 from sksubsel import ArchitectureClassifier, ModelZoo, SubSelNet
 from sksubsel.datasets import load_digits_images
 from sksubsel.metrics import kendall_tau

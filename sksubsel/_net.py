@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import contextmanager
 
 import torch
 from skorch import NeuralNet
@@ -189,6 +190,7 @@ def fit_net(
     seed=0,
     verbose=0,
     shuffle=True,
+    n_threads=None,
 ) -> Net:
     """Train a module with skorch.
 
@@ -224,6 +226,9 @@ def fit_net(
         Of the batches' order and of what is random in the module; global seeds are untouched.
     verbose : int
         1 prints a line per epoch.
+    n_threads : int or None
+        Of torch meanwhile; 1 pays for small modules, whose result then is the same to the bit
+        in a worker that has fewer threads.
 
     Returns
     -------
@@ -263,7 +268,7 @@ def fit_net(
         **extra,
     )
     cuda = [torch.device(device)] if torch.device(device).type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
+    with torch.random.fork_rng(devices=cuda), torch_threads(n_threads):
         torch.manual_seed(seed)  # inside fork_rng
         net.fit(dataset)
     module.eval()
@@ -290,6 +295,18 @@ def epochs_of(net) -> list[dict]:
 def as_tensor(array) -> torch.Tensor:
     """A tensor that shares the array's memory, but for read-only ones, which are copied."""
     return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+@contextmanager
+def torch_threads(n_threads):
+    """Let torch use so many threads for a while; None changes nothing."""
+    before = torch.get_num_threads()
+    if n_threads is not None:
+        torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _is_map(inputs):

@@ -181,6 +181,7 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
             device=device,
             seed=seed,
             verbose=self.verbose,
+            n_threads=1,
         )
         self.module_ = vae.eval()
         self.history_ = epochs_of(net)

@@ -69,7 +69,9 @@ class CoverageIndex:
         self.n_samples = len(features)
         if strata is None:
             strata = np.zeros(self.n_samples, dtype=np.int64)
-        self.strata = check_strata(strata, "equal", self.n_samples)
+        groups = check_strata(strata, "equal", self.n_samples)
+        assert groups is not None  # None only where nothing is stratified
+        self.strata = groups
         rng = check_random_state(random_state)
         counts = np.bincount(self.strata)
         order = np.argsort(self.strata, kind="stable")
@@ -157,13 +159,14 @@ class CoverageIndex:
         if selected is not None:
             taken[np.asarray(selected)] = True
         scale = float(demand.max()) or 1.0
-        all_rows, all_gains = [], []
+        all_rows: list[np.ndarray] = []
+        all_gains: list[np.ndarray] = []
         for c, members in enumerate(self.members):
             n_wanted = min(free[c], budget) if quotas is None else quotas[c]
             if n_wanted == 0:
                 continue
             at_least = -np.inf  # below this a row cannot be among the B largest gains
-            if quotas is None and sum(map(len, all_gains)) >= budget:
+            if quotas is None and sum(len(gains) for gains in all_gains) >= budget:
                 at_least = -np.partition(-np.concatenate(all_gains), budget - 1)[budget - 1]
             references = self.references[c]
             weights = (demand[members[references]] / scale).astype(np.float32)

@@ -59,7 +59,7 @@ def conditional_poisson(
     log_weights = check_log_weights(log_weights, budget)
     groups = check_strata(strata, stratify, len(log_weights))
     rng = np.random.default_rng(rng)
-    if groups is None:
+    if groups is None or stratify is None:
         return _draw(log_weights, int(budget), rng)
     counts = np.bincount(groups)
     quotas = allocate(counts, budget, stratify)

@@ -130,7 +130,7 @@ def solve_gradient(
         if p @ np.abs(slope - p @ slope) <= tol:
             break
     pi -= pi.max()
-    if beta > 0:
+    if beta > 0 and budget is not None:
         pi += np.log(budget) - np.log(np.exp(pi).sum())
     return pi
 

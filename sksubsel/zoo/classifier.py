@@ -188,7 +188,7 @@ class _ArchitectureEstimator(InstancesMixin, BaseEstimator):
         return tags
 
 
-class ArchitectureClassifier(ClassifierMixin, _ArchitectureEstimator):
+class ArchitectureClassifier(ClassifierMixin, _ArchitectureEstimator):  # noqa: D101 (below)
     __doc__ = f"""Classifier that builds a network from an architecture and trains it.
 
     It supervises SubSelNet as a member of the zoo, and is what is trained on the subset in the
@@ -322,7 +322,7 @@ class ArchitectureClassifier(ClassifierMixin, _ArchitectureEstimator):
         return self.classes_[self._outputs(X).argmax(1)]
 
 
-class ArchitectureRegressor(RegressorMixin, _ArchitectureEstimator):
+class ArchitectureRegressor(RegressorMixin, _ArchitectureEstimator):  # noqa: D101 (below)
     __doc__ = f"""Regressor that builds a network from an architecture and trains it.
 
     The loss is squared error; targets are standardised inside.

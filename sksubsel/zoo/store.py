@@ -10,6 +10,7 @@ import pickle
 import tempfile
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 
 import joblib
@@ -97,7 +98,7 @@ class Store:
         try:
             with np.load(path, allow_pickle=False) as entry:
                 return {name: entry[name] for name in _RECORD}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zipfile.zlib.error):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
             warnings.warn(
                 f"entry {path} of the store is damaged; its architecture is trained again",
                 CorruptEntryWarning,

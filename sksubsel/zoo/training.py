@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import time
 import traceback
-from contextlib import contextmanager
 
 import numpy as np
-import torch
 from sklearn.base import clone
 
+from sksubsel._net import torch_threads
 from sksubsel.zoo.store import architecture_key
 
 
@@ -42,8 +41,9 @@ def train_architecture(estimator, arch, data, seeds, n_threads, store) -> dict:
     """
     X, y, X_val, y_val = data
     try:
-        with _threads(n_threads):
-            outputs, valid, seconds = 0.0, 0.0, 0.0
+        with torch_threads(n_threads):
+            outputs, valid = np.zeros((), np.float32), np.zeros((), np.float32)
+            seconds = 0.0
             for seed in seeds:
                 model = clone(estimator).set_params(architecture=arch, random_state=seed)
                 start = time.perf_counter()
@@ -80,14 +80,3 @@ def _score(model, outputs, y):
         return float((model.classes_[outputs.argmax(1)] == y).mean())
     residual = ((y - outputs[:, 0]) ** 2).sum()
     return float(1 - residual / max(((y - y.mean()) ** 2).sum(), 1e-12))
-
-
-@contextmanager
-def _threads(n_threads):
-    before = torch.get_num_threads()
-    if n_threads is not None:
-        torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

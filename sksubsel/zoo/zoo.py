@@ -355,7 +355,7 @@ class ModelZoo(BaseEstimator):
             return np.inf  # it will fail in training, and be reported there
 
     def _records(self, archs, store, seed):
-        """Records of architectures, from the store or from training; equal ones are trained once."""
+        """Records of architectures, from the store or from training; equal ones count once."""
         unique = {architecture_key(arch): arch for arch in archs}
         records = {}
         if store is not None:
