@@ -4,7 +4,7 @@ Both sides train the same network on the same images, with the same optimiser, s
 size, in turn; medians over repeats. Aims: at most 10 % slower than the bare loop; two workers on
 two cores faster than one.
 
-Run: python benchmarks/zoo_training.py [--rows 2048 --epochs 2 --repeats 5]
+Run: python benchmarks/zoo_training.py [--rows 2048 --epochs 5 --repeats 3]
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def bare_loop(module, X, y, epochs, batch_size):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=2048)
-    parser.add_argument("--epochs", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--n-archs", type=int, default=6, help="of the comparison of workers")
     args = parser.parse_args()
 

@@ -248,7 +248,7 @@ def fit_net(
         hooks.append(("schedule", _StepSchedule(schedule, lr, total_steps)))
     if early_stopping is not None and valid is not None:
         hooks.append(("early_stopping", EarlyStopping(
-            patience=early_stopping, load_best=True, sink=lambda *_: None)))  # fmt: skip
+            patience=early_stopping, load_best=True, sink=_silent)))  # fmt: skip
     hooks += list(callbacks or [])
     net = Net(
         module,
@@ -307,6 +307,10 @@ def torch_threads(n_threads):
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def _silent(*_):
+    pass  # a function of the module, so that the net can be pickled
 
 
 def _is_map(inputs):

@@ -128,7 +128,7 @@ class TradeoffDisplay:
         """
         plt = import_pyplot()
         if ax is None:
-            _, ax = plt.subplots(figsize=(5.2, 3.6), layout="constrained")
+            _, ax = plt.subplots(figsize=(8.4 if legend else 5.2, 3.6), layout="constrained")
         self.ax_, self.figure_ = ax, ax.figure
         self.curves_ = {}
         for k, (name, curve) in enumerate(self.points.groupby("method", sort=False)):
@@ -152,7 +152,10 @@ class TradeoffDisplay:
         ax.set_axisbelow(True)
         ax.spines[["top", "right"]].set_visible(False)
         if legend:
-            ax.legend(frameon=False, fontsize="small", handlelength=2.6)
+            ax.legend(
+                frameon=False, fontsize="small", handlelength=2.6,
+                loc="upper left", bbox_to_anchor=(1.01, 1.0),  # beside the curves, never on them
+            )  # fmt: skip
         return self
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, _fit_context
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils import assert_all_finite, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
@@ -154,8 +154,8 @@ class _ArchitectureEstimator(InstancesMixin, BaseEstimator):
             verbose=self.verbose,
         )
         self.module_ = self.net_.module_
-        _estimate_batch_norm(self.module_, X, seed)
         self.history_ = epochs_of(self.net_)
+        _estimate_batch_norm(self.module_, X, n_batches * len(self.history_), seed)
         self.n_parameters_ = sum(p.numel() for p in module.parameters())
         return self
 
@@ -171,6 +171,7 @@ class _ArchitectureEstimator(InstancesMixin, BaseEstimator):
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
         y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
         if len(y) != len(X):
             raise ValueError(
                 f"Found input variables with inconsistent numbers of samples: X has {len(X)} "
@@ -319,7 +320,8 @@ class ArchitectureClassifier(ClassifierMixin, _ArchitectureEstimator):  # noqa: 
 
     def predict(self, X) -> np.ndarray:
         """Most probable labels, (N,)."""
-        return self.classes_[self._outputs(X).argmax(1)]
+        codes = self._outputs(X).argmax(1)  # first: it checks that there was a fit
+        return self.classes_[codes]
 
 
 class ArchitectureRegressor(RegressorMixin, _ArchitectureEstimator):  # noqa: D101 (below)
@@ -384,7 +386,6 @@ class ArchitectureRegressor(RegressorMixin, _ArchitectureEstimator):  # noqa: D1
         """Build the network and train it on targets y (N,)."""
         X, y, sample_weight = self._check_fit(X, y, sample_weight)
         y = y.astype(np.float64)
-        check_finite(y, "y")
         self.y_mean_, self.y_scale_ = float(y.mean()), float(y.std()) or 1.0
         targets = ((y - self.y_mean_) / self.y_scale_).astype(np.float32)
         return self._train(X, targets, _squared_error, 1, sample_weight, None)
@@ -404,14 +405,16 @@ def _tensor(X):
     return as_tensor(np.ascontiguousarray(X, dtype=np.float32))
 
 
-def _estimate_batch_norm(module, X, seed):
+def _estimate_batch_norm(module, X, n_steps, seed):
     """Set the running statistics of batch normalisation to those of the trained weights.
 
     NAS-Bench-101's moving average (momentum 0.003) needs thousands of steps to forget the
-    initial ones; a short training would be judged with statistics that were never true.
+    initial ones; a short training would be judged with statistics that were never true. Nothing
+    is done where they weigh under 1 %.
     """
     norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    if not norms:
+    momenta = [m.momentum for m in norms if m.track_running_stats and m.momentum is not None]
+    if not momenta or (1 - min(momenta)) ** n_steps < 0.01:
         return
     rows = np.random.default_rng(seed).permutation(len(X))[:_NORM_ROWS]
     device = next(module.parameters()).device

@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import tempfile
+import types
 import warnings
 import zipfile
 import zlib
@@ -36,11 +37,28 @@ def architecture_key(arch) -> str:
 
 
 def content_key(*parts) -> str:
-    """Digest of data and settings; what cannot be pickled counts by its qualified name."""
+    """Digest of data and settings; a function that cannot be pickled counts by name and code."""
     try:
         return joblib.hash(parts)
     except (pickle.PicklingError, AttributeError, TypeError):
-        return hashlib.sha256(repr(parts).encode()).hexdigest()
+        return joblib.hash(_content(parts))
+
+
+def _content(value):
+    """What stands for a value in a digest; for a function made on the spot its name and code."""
+    try:
+        return joblib.hash(value)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        pass
+    if isinstance(value, (list, tuple)):
+        return [_content(item) for item in value]
+    if not isinstance(value, types.FunctionType):
+        return f"{type(value).__module__}.{type(value).__qualname__}"
+    code = value.__code__
+    constants = [const for const in code.co_consts if not isinstance(const, types.CodeType)]
+    closure = [cell.cell_contents for cell in value.__closure__ or ()]
+    inside = [code.co_code, code.co_names, constants, value.__defaults__, closure]
+    return [value.__module__, value.__qualname__, *map(_content, inside)]
 
 
 class Store:
@@ -69,9 +87,10 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         manifest = self.folder / "manifest.json"
         if not manifest.exists():
-            if any(self.folder.glob("*")) and not any(self.folder.glob("*.npz")):
+            # a killed write of the manifest may have left a temporary file
+            if any(path.suffix != ".tmp" for path in self.folder.iterdir()):
                 raise ValueError(
-                    f"store {self.folder} holds files that are no zoo's; give an empty folder"
+                    f"store {self.folder} has no manifest but other files; give an empty folder"
                 )
             _write_atomically(
                 manifest, lambda f: f.write(json.dumps({"format": _FORMAT, "key": key}).encode())
@@ -96,7 +115,7 @@ class Store:
         if not path.exists():
             return None
         try:
-            with np.load(path, allow_pickle=False) as entry:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as entry:
                 return {name: entry[name] for name in _RECORD}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
             warnings.warn(

@@ -1,0 +1,157 @@
+import itertools
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from sksubsel import SubsetSelector
+
+MODES = ("transductive", "inductive", "hybrid")
+OPTIONS = list(
+    itertools.product(
+        MODES,
+        ("exact", "gradient"),
+        ("entropy", "coverage"),
+        ("sample", "top", "poisson"),
+        ("proportional", "equal", None),
+    )
+)
+
+
+def fit(tiny, **params):
+    params = {"budget": 30, "max_epochs": 1, "random_state": 0} | params
+    return SubsetSelector(**params).fit(tiny.seen_predictions, tiny.zoo)
+
+
+@pytest.mark.parametrize(("mode", "solver", "diversity", "sampling", "stratify"), OPTIONS)
+def test_rows_of_every_combination(tiny, mode, solver, diversity, sampling, stratify):
+    selector = fit(
+        tiny, mode=mode, solver=solver, diversity=diversity, sampling=sampling, stratify=stratify
+    )
+    rows = selector.select(tiny.predictions[0], 37)
+    assert rows.dtype == np.int64
+    assert rows.shape == (37,)
+    assert (np.diff(rows) > 0).all()
+    assert 0 <= rows[0] <= rows[-1] < 150
+    assert (rows == selector.select(tiny.predictions[0], 37)).all()
+    if mode == "hybrid":
+        return  # its two parts have quotas each
+    counts = np.bincount(tiny.zoo.y_[rows], minlength=10)
+    if stratify == "equal":
+        assert set(counts) <= {3, 4}
+    elif stratify == "proportional":
+        share = np.bincount(tiny.zoo.y_) * 37 / 150
+        assert (np.abs(counts - share) < 1).all()
+
+
+@pytest.mark.parametrize(("budget", "count"), [(1, 1), (150, 150), (0.1, 15), (1.0, 150)])
+@pytest.mark.parametrize("mode", MODES)
+def test_budgets(tiny, mode, budget, count):
+    assert len(fit(tiny, mode=mode).select(tiny.predictions[0], budget)) == count
+
+
+@pytest.mark.parametrize("budget", [0, -1, 1.5, 151, 0.0, "10", True, float("nan")])
+def test_impossible_budgets(tiny, budget):
+    with pytest.raises((ValueError, TypeError), match="budget"):
+        fit(tiny).select(tiny.predictions[0], budget)
+    with pytest.raises((ValueError, TypeError), match="budget"):
+        fit(tiny, budget=budget)
+
+
+def test_plain_arrays(tiny):
+    array = np.asarray(tiny.seen_predictions)
+    selector = SubsetSelector(budget=20, random_state=0).fit(array, tiny.zoo)
+    unseen = np.asarray(tiny.predictions)
+    assert (selector.select(unseen[0]) == selector.transform(unseen)[0]).all()
+    with pytest.raises(ValueError, match="embeddings"):
+        SubsetSelector("inductive", budget=20).fit(array, tiny.zoo)
+
+
+def test_bad_predictions(tiny):
+    array = np.asarray(tiny.seen_predictions)
+    selector = SubsetSelector(budget=20).fit(array, tiny.zoo)
+    spoilt = array[:1].copy()
+    spoilt[0, 3, 2] = np.nan
+    with pytest.raises(ValueError, match=r"predictions\[0\].*NaN"):
+        selector.select(spoilt)
+    with pytest.raises(ValueError, match="N=150"):
+        selector.select(array[:1, :100])
+    with pytest.raises(ValueError, match="C=10"):
+        selector.select(array[:1, :, :4])
+    with pytest.raises(ValueError, match="one architecture"):
+        selector.select(array)
+    with pytest.raises(ValueError, match="a zoo of 4"):
+        SubsetSelector(budget=20).fit(array, tiny.zoo[:4])
+    with pytest.raises(NotFittedError):
+        SubsetSelector().select(array[:1])
+
+
+@pytest.mark.parametrize("mode", ["inductive", "hybrid"])
+def test_no_entropy_needs_the_transductive_mode(tiny, mode):
+    with pytest.raises(ValueError, match="lam must be positive"):
+        fit(tiny, mode=mode, lam=0)
+
+
+def test_lam_goes_from_the_smallest_losses_to_uniform(tiny):
+    p = np.asarray(tiny.predictions)[0]
+    losses = -np.log(p[np.arange(150), tiny.zoo.y_])
+    rows = fit(tiny, lam=0, stratify=None).select(tiny.predictions[0])
+    assert losses[rows].max() <= np.delete(losses, rows).min()
+    proba = fit(tiny, lam=1e6).sampling_proba(tiny.predictions)
+    np.testing.assert_allclose(proba, 1 / 150, rtol=1e-4)
+    weights = np.exp(-losses / 0.5)
+    proba = fit(tiny, lam=0.5).sampling_proba(tiny.predictions)
+    np.testing.assert_allclose(proba[0], weights / weights.sum(), rtol=1e-4)
+
+
+def test_solvers_agree(tiny):
+    exact = fit(tiny).sampling_proba(tiny.predictions)
+    gradient = fit(tiny, solver="gradient").sampling_proba(tiny.predictions)
+    assert exact.shape == (2, 150)
+    np.testing.assert_allclose(exact.sum(1), 1)
+    assert np.abs(exact - gradient).sum(1).max() / 2 < 0.01
+
+
+def test_inductive_scores_rank_as_the_optimum_does(tiny):
+    exact = fit(tiny).sampling_proba(tiny.predictions)
+    learned = fit(tiny, mode="inductive", max_epochs=300).sampling_proba(tiny.predictions)
+    for a in range(2):
+        assert spearmanr(exact[a], learned[a]).statistic > 0.8
+
+
+def test_hybrid_ends_are_the_other_modes(tiny):
+    selected = {mode: fit(tiny, mode=mode).select(tiny.predictions[0]) for mode in MODES[:2]}
+    for fraction, mode in ((0.0, "transductive"), (1.0, "inductive")):
+        rows = fit(tiny, mode="hybrid", hybrid_fraction=fraction).select(tiny.predictions[0])
+        assert (rows == selected[mode]).all()
+
+
+def test_noise(tiny):
+    selector = fit(tiny)
+    first = selector.select(tiny.predictions[0])
+    selector.select(tiny.predictions[1], random_state=7)
+    assert (selector.select(tiny.predictions[0]) == first).all()
+    assert (selector.select(tiny.predictions[0], random_state=7) != first).any()
+    assert (clone(selector).set_params(random_state=1).fit(
+        tiny.seen_predictions, tiny.zoo).select(tiny.predictions[0]) != first).any()  # fmt: skip
+    assert (selector.transform(tiny.predictions)[0] == first).all()
+
+
+@pytest.mark.parametrize("scoring", ["probe", "train"])
+def test_score_prefers_varied_rows(tiny, scoring):
+    """Random rows of all classes train better than the easiest ones without quotas."""
+    good = fit(tiny, lam=1e6, scoring=scoring, score_archs=2, budget=50)
+    bad = fit(tiny, lam=0, stratify=None, scoring=scoring, score_archs=2, budget=50)
+    scores = [s.score(tiny.predictions, _unseen_zoo(tiny)) for s in (good, bad)]
+    assert 0 < scores[1] < scores[0] <= 1 or scoring == "train"
+    assert np.isfinite(scores).all()
+
+
+def test_score_of_everything_is_not_a_number(tiny):
+    assert np.isnan(fit(tiny, budget=150).score(tiny.seen_predictions, tiny.zoo))
+
+
+def _unseen_zoo(tiny):
+    return tiny.zoo[:2]

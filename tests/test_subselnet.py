@@ -1,0 +1,239 @@
+import subprocess
+import sys
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import Pipeline
+
+from sksubsel import (
+    Architecture,
+    ArchitectureEncoder,
+    ArchitectureRegressor,
+    ModelApproximator,
+    ModelZoo,
+    SubSelNet,
+    SubsetSelector,
+    _net,
+)
+from sksubsel.encoder import UnknownOperationWarning
+
+ENCODER = ArchitectureEncoder(max_epochs=2)
+APPROXIMATOR = ModelApproximator(max_epochs=2, early_stopping=False)
+MODES = ("transductive", "inductive", "hybrid")
+
+
+def make(**params):
+    return SubSelNet(
+        **{"budget": 30, "random_state": 0, "encoder": ENCODER, "approximator": APPROXIMATOR}
+        | params
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted(tiny):
+    return {mode: make(mode=mode).fit(tiny.archs, tiny.zoo) for mode in MODES}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_select_trains_nothing(tiny, fitted, mode, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("something was trained")
+
+    monkeypatch.setattr(_net.Net, "fit", refuse)
+    monkeypatch.setattr(torch.Tensor, "backward", refuse)
+    net = fitted[mode]
+    rows = net.select(tiny.unseen[0])
+    assert rows.shape == (30,)
+    assert rows.dtype == np.int64
+    both = net.select(tiny.unseen)
+    assert isinstance(both, list)
+    assert (both[0] == rows).all()
+    assert (net.transform(tiny.unseen) == np.stack(both)).all()
+    assert len(net.select(tiny.unseen[0], 0.5)) == 75
+
+
+def test_what_else_is_known_of_an_unseen_architecture(tiny, fitted):
+    net, arch = fitted["transductive"], tiny.unseen[0]
+    rows = net.select(arch)
+    assert net.get_support(arch).sum() == 30
+    assert (net.get_support(arch, indices=True) == rows).all()
+    proba = net.predict_proba(arch)
+    assert proba.shape == (150, 10)
+    np.testing.assert_allclose(proba.sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(net.soft_targets(arch, rows), proba[rows], rtol=1e-5)
+    assert net.predict_proba(tiny.unseen).shape == (2, 150, 10)
+    assert net.sampling_proba(arch).shape == (150,)
+    assert net.sampling_proba(tiny.unseen).shape == (2, 150)
+    assert net.novelty(tiny.unseen).shape == (2,)
+    for method in (net.get_support, lambda archs: net.soft_targets(archs, rows)):
+        with pytest.raises(TypeError, match="one architecture"):
+            method(tiny.unseen)
+
+
+def test_from_instances_as_from_a_zoo(tiny):
+    from_data = make(zoo=clone(tiny.zoo).set_params(random_state=0))
+    from_data.fit(tiny.archs, tiny.X, tiny.y)
+    assert (from_data.zoo_.predictions_ == tiny.zoo.predictions_).all()
+    from_zoo = make().fit(tiny.archs, tiny.zoo)
+    assert (from_data.transform(tiny.unseen) == from_zoo.transform(tiny.unseen)).all()
+
+
+def test_pipeline_selects_as_subselnet(tiny, fitted):
+    net = fitted["inductive"]
+    pipe = Pipeline(
+        [
+            ("encoder", clone(ENCODER).set_params(random_state=net.encoder_.random_state)),
+            ("approximator", clone(net.approximator_)),
+            ("selector", clone(net.selector_)),
+        ]
+    ).fit(tiny.archs, tiny.zoo)
+    assert (pipe.transform(tiny.unseen) == net.transform(tiny.unseen)).all()
+
+
+def test_nested_parameters(tiny):
+    net = make(selector=SubsetSelector(budget=20)).set_params(
+        selector__lam=0.2, encoder__latent_dim=4, approximator__hidden_dim=8
+    )
+    net = clone(net).set_params(budget=0.1).fit(tiny.archs, tiny.zoo)
+    assert net.selector_.lam == 0.2
+    assert net.approximator_.hidden_.shape == (150, 8)
+    assert net.select(tiny.unseen[0]).shape == (20,)
+    with pytest.raises(ValueError, match="lam must be set on the selector"):
+        make(selector=SubsetSelector(), lam=0.2, budget=0.1).fit(tiny.archs, tiny.zoo)
+
+
+def test_grid_search(tiny, tmp_path):
+    net = make(mode="inductive", memory=str(tmp_path))
+    grid = {"lam": [0.3, 1.0], "beta": [0.5, 1.0]}
+    search = GridSearchCV(net, grid, cv=2, n_jobs=2).fit(tiny.archs, tiny.zoo)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.predict if hasattr(search, "predict") else True
+    assert search.best_estimator_.select(tiny.unseen[0]).shape == (30,)
+    # two folds and the refit: the encoder was fitted three times, not nine
+    assert len(list(tmp_path.rglob("output.pkl"))) == 3
+
+
+def test_grid_search_over_a_pipeline(tiny):
+    pipe = Pipeline(
+        [
+            ("encoder", clone(ENCODER).set_params(random_state=0)),
+            ("approximator", clone(APPROXIMATOR).set_params(random_state=0)),
+            ("selector", SubsetSelector("inductive", budget=30, max_epochs=2, random_state=0)),
+        ]
+    )
+    grid = {"selector__lam": [0.3, 1.0], "selector__beta": [0.5, 1.0]}
+    search = GridSearchCV(pipe, grid, cv=2, n_jobs=2).fit(tiny.archs, tiny.zoo)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.best_estimator_.transform(tiny.unseen).shape == (2, 30)
+
+
+@pytest.mark.parametrize("scoring", ["probe", "train"])
+def test_cross_val_score(tiny, scoring):
+    scores = cross_val_score(make(scoring=scoring, score_archs=1), tiny.archs, tiny.zoo, cv=2)
+    assert scores.shape == (2,)
+    assert ((scores > 0) & (scores <= 1)).all()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_same_rows_from_a_fresh_process(tiny, fitted, mode, tmp_path):
+    joblib.dump((fitted[mode], tiny.unseen), tmp_path / "net.joblib")
+    code = (
+        "import sys, joblib, numpy, torch; torch.set_num_threads(1); "
+        "net, archs = joblib.load(sys.argv[1] + '/net.joblib'); "
+        "numpy.savez(sys.argv[1] + '/out.npz', rows=net.transform(archs), "
+        "proba=net.predict_proba(archs))"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    with np.load(tmp_path / "out.npz") as out:
+        assert (out["rows"] == fitted[mode].transform(tiny.unseen)).all()
+        assert (out["proba"] == fitted[mode].predict_proba(tiny.unseen)).all()
+
+
+def test_seeds(tiny, fitted):
+    again = make(mode="inductive").fit(tiny.archs, tiny.zoo)
+    rows = fitted["inductive"].transform(tiny.unseen)
+    assert (again.transform(tiny.unseen) == rows).all()
+    other = make(mode="inductive", random_state=1).fit(tiny.archs, tiny.zoo)
+    assert (other.transform(tiny.unseen) != rows).any()
+
+
+def test_frozen_parts_are_kept(tiny, fitted):
+    first = fitted["transductive"]
+    net = make(
+        mode="hybrid",
+        encoder=FrozenEstimator(first.encoder_),
+        approximator=FrozenEstimator(first.approximator_),
+    ).fit(tiny.archs, tiny.zoo)
+    assert (net.predict_proba(tiny.unseen) == first.predict_proba(tiny.unseen)).all()
+
+
+def test_html_and_text():
+    assert "SubSelNet" in make()._repr_html_()
+    assert "ArchitectureEncoder" in repr(make())
+
+
+def test_novel_operation(tiny, fitted):
+    strange = Architecture(("input", "sepconv5x5", "output"), ((0, 1), (1, 2)))
+    with pytest.warns(UnknownOperationWarning, match="sepconv5x5"):
+        rows = fitted["transductive"].select(strange)
+    assert rows.shape == (30,)
+
+
+def test_regression(tiny):
+    y = tiny.X.mean(axis=(1, 2, 3)) * 3 + tiny.y
+    recipe = ArchitectureRegressor(build=tiny.space.build, max_epochs=2)
+    zoo = ModelZoo(recipe, random_state=0).fit(tiny.archs, tiny.X, y)
+    for mode in MODES:
+        for solver in ("exact", "gradient"):
+            net = make(mode=mode, solver=solver).fit(tiny.archs, zoo)
+            rows = net.select(tiny.unseen[0])
+            assert rows.shape == (30,)
+            assert net.predict_proba(tiny.unseen[0]).shape == (150, 1)
+    assert np.isfinite(net.score(tiny.archs, zoo))
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (lambda t: (t.archs[:5], t.zoo), "a zoo of 6"),
+        (lambda t: (t.archs[::-1], t.zoo), "number 0"),
+        (lambda t: (t.archs, t.zoo, t.y), "y must be None"),
+        (lambda t: (t.archs, t.X), "got no y"),
+        (lambda t: (t.archs, t.X, t.y[:-1]), "y"),
+        (lambda t: (t.archs, np.where(t.X > 0, np.nan, t.X), t.y), "NaN"),
+        (lambda t: (t.archs, np.where(t.X > 0, np.inf, t.X), t.y), "inf"),
+        (lambda t: (t.archs, t.X, np.zeros(150, int)), "class"),
+        (lambda t: (t.archs, t.X, np.r_[np.zeros(149, int), 1]), "one instance"),
+        (lambda t: ([], t.X, t.y), "archs"),
+    ],
+)
+def test_bad_data(tiny, monkeypatch, args, message):
+    """Found before anything is trained."""
+    monkeypatch.setattr(_net.Net, "fit", lambda *_, **__: pytest.fail("something was trained"))
+    with pytest.raises(ValueError, match=message):
+        make().fit(*args(tiny))
+
+
+@pytest.mark.parametrize("budget", [0, -3, 1.5, 151])
+def test_bad_budget(tiny, monkeypatch, budget):
+    monkeypatch.setattr(_net.Net, "fit", lambda *_, **__: pytest.fail("something was trained"))
+    with pytest.raises(ValueError, match="budget"):
+        make(budget=budget).fit(tiny.archs, tiny.X, tiny.y)
+
+
+def test_before_fit(tiny):
+    for method in (SubSelNet().select, SubSelNet().transform, SubSelNet().novelty):
+        with pytest.raises(NotFittedError):
+            method(tiny.unseen)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
+def test_no_cuda(tiny):
+    with pytest.raises(ValueError, match="cuda"):
+        SubSelNet(device="cuda").fit(tiny.archs, tiny.zoo)

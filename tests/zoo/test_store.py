@@ -1,0 +1,221 @@
+import json
+import warnings
+
+import numpy as np
+import pytest
+
+from sksubsel.architectures import Architecture
+from sksubsel.zoo import CorruptEntryWarning
+from sksubsel.zoo.store import Store, architecture_key, content_key
+
+_OPS = ("input", "conv", "pool", "output")
+_ARCH = Architecture(_OPS, ((0, 1), (1, 2), (2, 3)), space="mine")
+_OTHERS = [
+    Architecture(("input", "pool", "conv", "output"), _ARCH.edges, space="mine"),
+    Architecture(_OPS, ((0, 1), (0, 2), (1, 2), (2, 3)), space="mine"),
+    Architecture(_OPS, _ARCH.edges, space="yours"),
+    Architecture(_OPS, _ARCH.edges),
+]
+
+
+@pytest.fixture
+def record():
+    rng = np.random.default_rng(0)
+    return {
+        "predictions": rng.random((50, 3)).astype(np.float16),
+        "accuracy": 0.75,
+        "train_accuracy": 0.875,
+        "train_time": 1.5,
+        "n_parameters": 123,
+    }
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "deep" / "zoo", "key")
+
+
+def _entry(store):
+    return store.folder / f"{architecture_key(_ARCH)}.npz"
+
+
+def test_round_trip_in_another_object(store, record):
+    assert store.read(_ARCH) is None
+    store.write(_ARCH, record)
+    again = Store(str(store.folder), "key").read(_ARCH)
+    assert again.keys() == record.keys()
+    assert again["predictions"].dtype == np.float16
+    for name, value in record.items():
+        np.testing.assert_array_equal(again[name], value)
+    for other in _OTHERS:
+        assert store.read(other) is None
+
+
+def test_writing_again_replaces(store, record):
+    store.write(_ARCH, record)
+    store.write(_ARCH, record | {"accuracy": 0.5})
+    assert store.read(_ARCH)["accuracy"] == 0.5
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:-1],
+        lambda content: b"",
+        lambda content: b"no zip file",
+        lambda content: content[:200] + b"\xff\x00\xff\x00" + content[204:],
+    ],
+    ids=["half", "last byte", "empty", "text", "flipped"],
+)
+def test_a_damaged_entry_is_none_with_a_warning(store, record, damage):
+    store.write(_ARCH, record)
+    path = _entry(store)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.warns(CorruptEntryWarning, match=f"{path.name}.*trained again"):
+        assert store.read(_ARCH) is None
+    store.write(_ARCH, record)
+    assert store.read(_ARCH)["accuracy"] == 0.75
+
+
+@pytest.mark.parametrize("position", range(5, 100, 5))
+def test_no_flipped_byte_is_taken_for_data(store, record, position):
+    """Wherever the damage is, the entry is None or what was written."""
+    store.write(_ARCH, record)
+    path = _entry(store)
+    content = bytearray(path.read_bytes())
+    content[len(content) * position // 100] ^= 0xFF
+    path.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CorruptEntryWarning)
+        again = store.read(_ARCH)
+    if again is not None:
+        for name, value in record.items():
+            np.testing.assert_array_equal(again[name], value)
+
+
+def test_an_entry_that_lacks_a_field_is_damaged(store, record):
+    del record["accuracy"]
+    store.write(_ARCH, record)
+    with pytest.warns(CorruptEntryWarning):
+        assert store.read(_ARCH) is None
+
+
+def test_pickled_objects_are_not_loaded(store, record):
+    store.write(_ARCH, record | {"predictions": np.array([{"any": "thing"}], dtype=object)})
+    with pytest.warns(CorruptEntryWarning):
+        assert store.read(_ARCH) is None
+
+
+def test_another_key_is_refused(store):
+    with pytest.raises(ValueError, match="made for other data, labels or training settings"):
+        Store(store.folder, "another key")
+    Store(store.folder, "key")
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", "3", '{"format": 1}', '{"key": "key"}', "\ufffd"]
+)
+def test_a_damaged_manifest(store, content):
+    (store.folder / "manifest.json").write_text(content)
+    with pytest.raises(ValueError, match="manifest of store .* is damaged"):
+        Store(store.folder, "key")
+
+
+def test_a_manifest_of_another_format(store):
+    (store.folder / "manifest.json").write_text(json.dumps({"format": 99, "key": "key"}))
+    with pytest.raises(ValueError, match="made for other"):
+        Store(store.folder, "key")
+
+
+def test_entries_without_their_manifest_are_not_adopted(store, record):
+    store.write(_ARCH, record)
+    (store.folder / "manifest.json").unlink()
+    with pytest.raises(ValueError, match="give an empty folder"):
+        Store(store.folder, "another key")
+
+
+def test_a_file_is_no_folder(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("mine")
+    with pytest.raises(ValueError, match="store must be a folder; .* is a file"):
+        Store(path, "key")
+    assert path.read_text() == "mine"
+
+
+def test_a_folder_with_other_files_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(ValueError, match="has no manifest but other files"):
+        Store(tmp_path, "key")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_what_a_killed_write_leaves_behind_does_not_matter(tmp_path, record):
+    (tmp_path / ".abc.tmp").write_bytes(b"half")  # killed before the manifest was there
+    store = Store(tmp_path, "key")
+    (tmp_path / ".def.tmp").write_bytes(b"half")
+    store.write(_ARCH, record)
+    assert Store(tmp_path, "key").read(_ARCH)["accuracy"] == 0.75
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_a_write_that_fails_leaves_nothing(store, record, monkeypatch, error):
+    before = sorted(store.folder.iterdir())
+
+    def savez(file, **arrays):
+        file.write(b"half of it")
+        raise error("no space left")
+
+    monkeypatch.setattr(np, "savez", savez)
+    with pytest.raises(error, match="no space left"):
+        store.write(_ARCH, record)
+    assert sorted(store.folder.iterdir()) == before
+    assert store.read(_ARCH) is None
+
+
+def test_a_write_that_fails_keeps_the_entry_before(store, record, monkeypatch):
+    store.write(_ARCH, record)
+
+    def savez(file, **arrays):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(np, "savez", savez)
+    with pytest.raises(OSError, match="no space left"):
+        store.write(_ARCH, record | {"accuracy": 0.0})
+    assert store.read(_ARCH)["accuracy"] == 0.75
+
+
+def test_keys_differ_for_ops_edges_space_and_attributes():
+    marked = Architecture(_OPS, _ARCH.edges, attributes=({}, {"width": 8}, {}, {}), space="mine")
+    keys = {architecture_key(arch) for arch in [_ARCH, *_OTHERS, marked]}
+    assert len(keys) == len(_OTHERS) + 2
+    assert architecture_key(Architecture(_OPS, _ARCH.edges, space="mine")) in keys
+
+
+def test_content_keys_differ_for_any_content():
+    X = np.zeros((2000, 3))
+    other = X.copy()
+    other[1000, 1] = 1  # repr() would not show it
+    assert content_key(X, "a") == content_key(X.copy(), "a")
+    assert content_key(X, "a") != content_key(other, "a")
+    assert content_key(X, "a") != content_key(X, "b")
+
+
+def test_content_keys_with_what_cannot_be_pickled():
+    X = np.zeros((2000, 3))
+    other = X.copy()
+    other[1000, 1] = 1
+
+    def make(width):
+        return lambda arch: width
+
+    def settings(build, lr=0.1):
+        return [("build", build), ("lr", lr)]
+
+    key = content_key(X, settings(make(3)))
+    assert key == content_key(X.copy(), settings(make(3)))
+    assert key != content_key(other, settings(make(3)))
+    assert key != content_key(X, settings(make(3), lr=0.2))
+    assert key != content_key(X, settings(make(4)))
+    one, two = (lambda arch: 1), (lambda arch: 2)
+    assert content_key(X, settings(one)) != content_key(X, settings(two))
