@@ -110,7 +110,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         "encoder": [HasMethods(["fit", "transform"]), None],
         "approximator": [HasMethods(["fit", "transform"]), None],
         "selector": [HasMethods(["fit", "select"]), None],
-        "zoo": [HasMethods(["fit"]), None],
+        "zoo": [HasMethods(["train"]), None],
         "features": [HasMethods(["fit", "transform"]), None],
         "memory": [str, HasMethods(["cache"]), None],
         "n_jobs": [Integral, None],
@@ -198,7 +198,6 @@ class SubSelNet(TransformerMixin, BaseEstimator):
             if y is not None:
                 raise ValueError("y must be None where a zoo is given: it holds the labels")
             zoo = X
-            check_is_fitted(zoo)
             zoo.check_architectures(archs)
             check_budget(selector.budget, len(zoo.y_))
         else:

@@ -137,21 +137,22 @@ def test_clone_and_parameters(case, tiny):
 def test_fits(case, tiny, capfd):
     """Silent, the global generators untouched, the same again, and after pickling."""
     data = case.data(tiny)
-    np.random.seed(5)  # noqa: NPY002
+    np.random.seed(5)
     torch.manual_seed(5)
-    before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()
     estimator = seeded(case, tiny)
     params = repr(estimator)
     assert estimator.fit(*data) is estimator
     first = np.array(case.output(estimator, tiny))
-    assert (np.random.get_state()[1] == before[0]).all()  # noqa: NPY002
+    assert (np.random.get_state()[1] == before[0]).all()
     assert (torch.get_rng_state() == before[1]).all()
     assert capfd.readouterr() == ("", "")
     assert repr(estimator) == params
     assert (case.output(pickle.loads(pickle.dumps(estimator)), tiny) == first).all()
-    np.random.seed(6)  # noqa: NPY002
+    np.random.seed(6)
     torch.manual_seed(6)
-    assert (case.output(estimator.fit(*data), tiny) == first).all()
+    if hasattr(estimator, "fit"):  # a fitted zoo is data
+        assert (case.output(estimator.fit(*data), tiny) == first).all()
     assert (case.output(seeded(case, tiny).fit(*data), tiny) == first).all()
 
 

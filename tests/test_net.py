@@ -205,7 +205,7 @@ def test_early_stopping_takes_the_best_weights():
     )
     losses = [row["valid_loss"] for row in epochs_of(net)]
     best = int(np.argmin(losses))
-    assert 0 < best and len(losses) == best + 1 + 2
+    assert best > 0 and len(losses) == best + 1 + 2
     after = (module(x)[:, 0] - x[:, 0]).square().mean().item()
     assert after == pytest.approx(losses[best], rel=1e-5)
     assert after < losses[-1]
@@ -306,7 +306,7 @@ def test_dict_inputs_are_sliced_together(data):
 
 
 def test_without_targets(data):
-    X, y = data
+    X, _y = data
 
     def loss(output, inputs, targets, weight):
         assert targets is None and weight is None

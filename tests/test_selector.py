@@ -74,7 +74,7 @@ def test_bad_predictions(tiny):
     selector = SubsetSelector(budget=20).fit(array, tiny.zoo)
     spoilt = array[:1].copy()
     spoilt[0, 3, 2] = np.nan
-    with pytest.raises(ValueError, match=r"predictions\[0\].*NaN"):
+    with pytest.raises(ValueError, match=r"predictions\[0\] must be finite"):
         selector.select(spoilt)
     with pytest.raises(ValueError, match="N=150"):
         selector.select(array[:1, :100])
@@ -145,8 +145,9 @@ def test_score_prefers_varied_rows(tiny, scoring):
     good = fit(tiny, lam=1e6, scoring=scoring, score_archs=2, budget=50)
     bad = fit(tiny, lam=0, stratify=None, scoring=scoring, score_archs=2, budget=50)
     scores = [s.score(tiny.predictions, _unseen_zoo(tiny)) for s in (good, bad)]
-    assert 0 < scores[1] < scores[0] <= 1 or scoring == "train"
-    assert np.isfinite(scores).all()
+    assert 0 < min(scores) <= max(scores) <= 1
+    if scoring == "probe":  # two epochs on 50 images are too noisy to tell
+        assert scores[1] < scores[0]
 
 
 def test_score_of_everything_is_not_a_number(tiny):

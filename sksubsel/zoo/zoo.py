@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from joblib import Parallel, delayed, effective_n_jobs
 from sklearn.base import BaseEstimator, _fit_context, clone, is_classifier, is_regressor
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.metaestimators import available_if
 
 from sksubsel._validation import check_device, check_instances
 from sksubsel.architectures import as_architecture, as_architectures
@@ -33,6 +34,20 @@ _NOT_CONTENT = ("architecture", "verbose", "device", "callbacks", "random_state"
 
 class TrainingFailedWarning(UserWarning):
     """Some architectures of a zoo could not be trained."""
+
+
+def _is_data(zoo) -> bool:
+    """Whether there is something in it; then it can be a y, which must not have a `fit`."""
+    return "_base" in vars(zoo)
+
+
+def _can_fit(zoo) -> bool:
+    if _is_data(zoo):
+        raise AttributeError(
+            "this zoo is fitted: to scikit-learn it is the y of its architectures, and a y must "
+            "have no fit; train another one with sklearn.base.clone(zoo).fit(...)"
+        )
+    return True
 
 
 class ModelZoo(BaseEstimator):
@@ -90,6 +105,9 @@ class ModelZoo(BaseEstimator):
 
     Notes
     -----
+    Once fitted, a zoo is data and has no ``fit`` any more (scikit-learn refuses a y that has one):
+    ``clone(zoo).fit(...)`` trains another.
+
     Memory: A_trained N C 2 bytes of predictions; X is not copied.
     """
 
@@ -132,6 +150,7 @@ class ModelZoo(BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    @available_if(_can_fit)
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, archs, X, y, X_val=None, y_val=None):
         """Train the architectures that the store does not hold yet.
@@ -198,7 +217,7 @@ class ModelZoo(BaseEstimator):
     @property
     def predictions_(self):
         """Outputs of the trained architectures on the training instances, (A_trained, N, C)."""
-        check_is_fitted(self)
+        self._check_is_fitted()
         if len(self._rows) == len(self._base) and (self._rows == np.arange(len(self._base))).all():
             return self._base
         return self._base[self._rows]
@@ -206,7 +225,7 @@ class ModelZoo(BaseEstimator):
     @property
     def shape(self):
         """(A,), as scikit-learn asks of a y."""
-        check_is_fitted(self)
+        self._check_is_fitted()
         return (len(self.architectures_),)
 
     def __len__(self):
@@ -217,7 +236,7 @@ class ModelZoo(BaseEstimator):
 
     def __getitem__(self, index):
         """The zoo of some of the architectures; X, y and the predictions are shared."""
-        check_is_fitted(self)
+        self._check_is_fitted()
         if isinstance(index, tuple):  # scikit-learn slices arrays as y[index, ...]
             index = index[0]
         index = np.atleast_1d(np.arange(len(self))[index])
@@ -234,9 +253,13 @@ class ModelZoo(BaseEstimator):
         part.errors_ = {k: self.errors_[i] for k, i in enumerate(index) if i in self.errors_}
         return part
 
+    def _check_is_fitted(self):
+        if not _is_data(self):
+            raise NotFittedError("This ModelZoo is not fitted yet; call 'fit' before using it.")
+
     def check_architectures(self, archs) -> None:
         """Raise ValueError unless `archs` are the zoo's, in its order."""
-        check_is_fitted(self)
+        self._check_is_fitted()
         if len(archs) != len(self):
             raise ValueError(
                 f"the zoo must be of the architectures passed; got {len(archs)} architectures and "
@@ -269,7 +292,7 @@ class ModelZoo(BaseEstimator):
         ArchitectureClassifier or ArchitectureRegressor
             Fitted.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         arch = as_architecture(arch)
         seed = seed_of(arch, self._seed if random_state is None else random_state)
         model = clone(self.estimator_).set_params(architecture=arch, random_state=seed)
