@@ -1,6 +1,7 @@
 """One list of estimators, one list of laws."""
 
 import inspect
+import math
 import pickle
 import re
 
@@ -9,6 +10,8 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from torch import nn
 
 import sksubsel
 from sksubsel import (
@@ -83,6 +86,35 @@ CLASSES = [
     ArchitectureEncoder, ModelApproximator, SubsetSelector, SubSelNet, ModelZoo,
     ArchitectureClassifier, ArchitectureRegressor, Random, InstanceFeatures,
 ]  # fmt: skip
+
+
+def mlp(arch, in_shape, n_outputs):
+    """A small network for tables, of no architecture."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(math.prod(in_shape), 16), nn.ReLU(), nn.Linear(16, n_outputs)
+    )
+
+
+@parametrize_with_checks(
+    [
+        Random(),
+        Random(0.5, stratify="equal"),
+        InstanceFeatures(n_components=2),
+        InstanceFeatures(n_components=None),
+        ArchitectureClassifier(build=mlp),
+        ArchitectureRegressor(build=mlp, max_epochs=40),
+    ],
+    expected_failed_checks=lambda estimator: (
+        {
+            "check_sample_weight_equivalence_on_dense_data": "stochastic: a repeated instance "
+            "changes the batches, so that a weight of two gives other steps than two copies",
+        }
+        if hasattr(estimator, "build")
+        else {}
+    ),
+)
+def test_sklearn_checks(estimator, check):
+    check(estimator)
 
 
 def seeded(case, tiny, seed=0):

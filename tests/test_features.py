@@ -7,16 +7,10 @@ import torch
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 
 from sksubsel import features
 from sksubsel.features import FeatureExtractor, InstanceFeatures
-
-
-@parametrize_with_checks([InstanceFeatures(n_components=2), InstanceFeatures(n_components=None)])
-def test_sklearn_checks(estimator, check):
-    check(estimator)
 
 
 def rms(Z):

@@ -3,14 +3,8 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sksubsel.baselines import Random
-
-
-@parametrize_with_checks([Random(), Random(0.5, stratify="equal")])
-def test_sklearn_checks(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import torch
 from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.callbacks import Callback
 from torch import nn
 
@@ -40,17 +39,6 @@ def slow_norm(arch, in_shape, n_outputs):
         nn.BatchNorm1d(math.prod(in_shape), momentum=1e-6),
         nn.Linear(math.prod(in_shape), n_outputs),
     )
-
-
-@parametrize_with_checks(
-    [ArchitectureClassifier(build=mlp), ArchitectureRegressor(build=mlp, max_epochs=40)],
-    expected_failed_checks=lambda estimator: {
-        "check_sample_weight_equivalence_on_dense_data": "stochastic: a repeated instance changes "
-        "the batches, so that a weight of two gives other steps than two copies",
-    },
-)
-def test_sklearn_checks(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture(scope="module")
