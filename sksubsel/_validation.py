@@ -163,7 +163,7 @@ def check_instances(X, y, *, min_class_count: int = 2):
     if len(classes) < 2:
         raise ValueError(f"y must hold at least two classes; got only {classes.tolist()}")
     if counts.min() < min_class_count:
-        rare = classes[counts.argmin()]
+        rare = classes.tolist()[counts.argmin()]
         raise ValueError(
             f"each class needs at least {min_class_count} instances; "
             f"class {rare!r} has {counts.min()}"
