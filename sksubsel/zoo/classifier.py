@@ -401,8 +401,13 @@ def _squared_error(output, inputs, targets, weight):
 
 
 def _tensor(X):
-    """A float32 tensor that shares the array's memory where it can."""
-    return as_tensor(np.ascontiguousarray(X, dtype=np.float32))
+    """A float32 tensor that shares the array's memory where it can.
+
+    Its strides are the canonical ones: numpy leaves that of an axis of length 1 to chance, by
+    which torch would choose other kernels, and other last bits.
+    """
+    X = np.ascontiguousarray(X, dtype=np.float32)
+    return as_tensor(X.reshape(-1).reshape(X.shape))
 
 
 def _estimate_batch_norm(module, X, n_steps, seed):

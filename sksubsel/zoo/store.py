@@ -61,6 +61,14 @@ def _content(value):
     return [value.__module__, value.__qualname__, *map(_content, inside)]
 
 
+def kept_seed(folder) -> int | None:
+    """Seed that a store was begun with, None where there is no store (or a damaged one)."""
+    try:
+        return int(json.loads((Path(folder) / "manifest.json").read_text())["seed"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 class Store:
     """One ``.npz`` an architecture, written to a temporary name first and then moved into place.
 
@@ -73,6 +81,8 @@ class Store:
         Made if missing.
     key : str
         Of the data and settings.
+    seed : int, default=0
+        Kept beside the key, see `kept_seed`.
 
     Raises
     ------
@@ -80,7 +90,7 @@ class Store:
         If the folder is a store made for other data or settings, or no store at all.
     """
 
-    def __init__(self, folder, key: str):
+    def __init__(self, folder, key: str, seed: int = 0):
         self.folder = Path(folder)
         if self.folder.exists() and not self.folder.is_dir():
             raise ValueError(f"store must be a folder; {self.folder} is a file")
@@ -92,9 +102,8 @@ class Store:
                 raise ValueError(
                     f"store {self.folder} has no manifest but other files; give an empty folder"
                 )
-            _write_atomically(
-                manifest, lambda f: f.write(json.dumps({"format": _FORMAT, "key": key}).encode())
-            )
+            content = json.dumps({"format": _FORMAT, "key": key, "seed": seed})
+            _write_atomically(manifest, lambda file: file.write(content.encode()))
         try:
             found = json.loads(manifest.read_text())
             found_key, found_format = found["key"], found["format"]

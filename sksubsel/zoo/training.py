@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 import traceback
 
@@ -11,6 +12,8 @@ from sklearn.base import clone
 
 from sksubsel._net import torch_threads
 from sksubsel.zoo.store import architecture_key
+
+_LOCK = threading.Lock()  # torch's generator and its number of threads are of the whole process
 
 
 def seed_of(arch, random_seed: int, repeat: int = 0) -> int:
@@ -41,7 +44,7 @@ def train_architecture(estimator, arch, data, seeds, n_threads, store) -> dict:
     """
     X, y, X_val, y_val = data
     try:
-        with torch_threads(n_threads):
+        with _LOCK, torch_threads(n_threads):
             outputs, valid = np.zeros((), np.float32), np.zeros((), np.float32)
             seconds = 0.0
             for seed in seeds:

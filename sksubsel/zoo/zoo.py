@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 import sys
 import tempfile
 import time
 import warnings
+import weakref
+from contextlib import closing
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -20,11 +23,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from sksubsel._validation import check_device, check_instances
+from sksubsel._validation import check_device, check_finite, check_instances, check_X
 from sksubsel.architectures import as_architecture, as_architectures
 from sksubsel.networks import count_parameters
 from sksubsel.zoo.classifier import ArchitectureClassifier, ArchitectureRegressor
-from sksubsel.zoo.store import Store, architecture_key, content_key
+from sksubsel.zoo.store import Store, architecture_key, content_key, kept_seed
 from sksubsel.zoo.training import seed_of, train_architecture
 
 _MAX_IN_MEMORY = 2**30  # bytes of predictions beyond which they are memory-mapped
@@ -180,6 +183,9 @@ class ModelZoo(BaseEstimator):
         self._check_validation(X_val, y_val)
         self.estimator_ = self._prototype()
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        if self.store is not None and self.random_state is None:
+            kept = kept_seed(self.store)  # so that a run without a seed resumes, too
+            seed = seed if kept is None else kept
         self._seed = seed
         chosen = self._choose()
         store = None
@@ -189,7 +195,7 @@ class ModelZoo(BaseEstimator):
             key = content_key(
                 self.X_, self.y_, self.X_val_, self.y_val_, settings, self.n_seeds, seed
             )
-            store = Store(self.store, key)
+            store = Store(self.store, key, seed)
         records = self._records([self.architectures_[i] for i in chosen], store, seed)
         self.errors_ = {
             int(i): record["error"] for i, record in zip(chosen, records) if "error" in record
@@ -310,13 +316,16 @@ class ModelZoo(BaseEstimator):
         self.X_val_ = self.y_val_ = None
         if X_val is None:
             return
-        y_val = np.asarray(y_val)
-        if len(np.asarray(X_val)) != len(y_val) or np.shape(X_val)[1:] != self.X_.shape[1:]:
+        X_val, y_val = check_X(X_val, "X_val"), np.asarray(y_val)
+        if y_val.ndim != 1:
+            raise ValueError(f"y_val must have shape (N_val,); got {y_val.shape}")
+        if len(X_val) != len(y_val) or X_val.shape[1:] != self.X_.shape[1:]:
             raise ValueError(
                 f"X_val must have the instance shape {self.X_.shape[1:]} of X and the length of "
-                f"y_val; got {np.shape(X_val)} and {y_val.shape}"
+                f"y_val; got {X_val.shape} and {y_val.shape}"
             )
-        self.X_val_ = np.asarray(X_val)
+        check_finite(y_val, "y_val")
+        self.X_val_ = X_val
         if self.classes_ is None:
             self.y_val_ = y_val.astype(np.float32)
             return
@@ -395,14 +404,15 @@ class ModelZoo(BaseEstimator):
             for key in missing
         )  # fmt: skip
         progress = _Progress(len(missing), len(records), self.verbose)
-        for key, record in _run(jobs, self.n_jobs):
-            if "error" in record and self.on_error == "raise":
-                raise RuntimeError(
-                    f"{unique[key]} could not be trained: {record['error']}\n"
-                    f"{record['traceback']}(on_error='warn' goes on without it)"
-                )
-            records[key] = record
-            progress.step()
+        with closing(_run(jobs, self.n_jobs)) as results:
+            for key, record in results:
+                if "error" in record and self.on_error == "raise":
+                    raise RuntimeError(
+                        f"{unique[key]} could not be trained: {record['error']}\n"
+                        f"{record['traceback']}(on_error='warn' goes on without it)"
+                    )
+                records[key] = record
+                progress.step()
         return [records[architecture_key(arch)] for arch in archs]
 
     def _stack(self, predictions):
@@ -411,19 +421,15 @@ class ModelZoo(BaseEstimator):
         n_bytes = predictions[0].nbytes * len(predictions)
         if n_bytes <= _MAX_IN_MEMORY:
             return np.stack(predictions)
-        self._folder = tempfile.TemporaryDirectory(prefix="sksubsel-zoo-", dir=self.store)
+        folder = tempfile.mkdtemp(prefix="sksubsel-zoo-", dir=self.store)
         out = np.lib.format.open_memmap(
-            Path(self._folder.name) / "predictions.npy", "w+", predictions[0].dtype, shape
+            Path(folder) / "predictions.npy", "w+", predictions[0].dtype, shape
         )
+        weakref.finalize(out, shutil.rmtree, folder, ignore_errors=True)  # slices share `out`
         for place, part in enumerate(predictions):
             out[place] = part
         out.flush()
         return out
-
-    def __getstate__(self):
-        state = super().__getstate__().copy()
-        state.pop("_folder", None)  # of this process alone
-        return state
 
 
 _PER_ARCHITECTURE = {
@@ -441,11 +447,21 @@ def _keyed(key, *args):
 def _run(jobs, n_jobs):
     """Results of joblib tasks as they are finished, where the backend can tell."""
     if effective_n_jobs(n_jobs) == 1:
-        return (function(*args, **kwargs) for function, args, kwargs in jobs)
+        for function, args, kwargs in jobs:
+            yield function(*args, **kwargs)
+        return
     try:
-        return Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
+        results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
     except (ValueError, NotImplementedError):  # some backends only return the whole
-        return Parallel(n_jobs=n_jobs)(jobs)
+        yield from Parallel(n_jobs=n_jobs)(jobs)
+        return
+    try:
+        for result in results:  # noqa: UP028 (`yield from` would close it before the filter)
+            yield result
+    finally:
+        with warnings.catch_warnings():  # that tasks under way are cancelled is what is wanted
+            warnings.simplefilter("ignore")
+            results.close()
 
 
 class _Progress:

@@ -374,6 +374,16 @@ def test_same_seed_same_bits_and_global_generators_untouched(data):
     np.testing.assert_array_equal(first, instance)
 
 
+def test_strides_of_an_axis_of_length_one_do_not_matter(data):
+    """Torch would take such images for channels-last ones and choose other kernels."""
+    X = data[0].copy()
+    strides = (X.strides[0], 4, X.strides[2], X.strides[3])
+    same = np.lib.stride_tricks.as_strided(X, X.shape, strides)
+    assert same.flags.c_contiguous and same.strides != X.strides
+    params = {"architecture": _CELL, "build": None, "network_params": _SMALL}
+    np.testing.assert_array_equal(_proba((same, data[1]), **params), _proba((X, data[1]), **params))
+
+
 def test_fitting_again_equals_a_fresh_fit(data):
     model = _classifier().fit(data[0][:60], data[1][:60])
     np.testing.assert_array_equal(model.fit(*data).predict_proba(data[0]), _proba(data))

@@ -150,6 +150,15 @@ def test_two_workers_report_a_failure_and_keep_what_is_finished(data, tmp_path):
         _zoo(n_jobs=2).fit(archs, *data)
 
 
+def test_threads_give_the_same_bits(zoo, data):
+    """Torch's generator is shared by threads, so that trainings must not mix there."""
+    before = torch.get_rng_state()
+    with joblib.parallel_config("threading"):
+        threaded = _zoo(n_jobs=2).fit(_CELLS, *data)
+    np.testing.assert_array_equal(threaded.predictions_, zoo.predictions_)
+    assert torch.equal(before, torch.get_rng_state())
+
+
 def test_neither_order_nor_company_matters(zoo, data):
     order = [4, 1, 5]
     part = _zoo().fit([_CELLS[i] for i in order], *data)
@@ -218,6 +227,15 @@ def test_nothing_finished_is_trained_twice(data, tmp_path, trainings):
     np.testing.assert_array_equal(second.accuracies_[::-1][:3], first.accuracies_)
     np.testing.assert_array_equal(second.train_times_[::-1][:3], first.train_times_)
     assert second.n_parameters_.dtype == np.int64
+
+
+def test_a_run_without_a_seed_resumes(data, tmp_path, trainings):
+    first = _logging_zoo(store=tmp_path / "store", random_state=None).fit(_CELLS[:2], *data)
+    second = _logging_zoo(store=tmp_path / "store", random_state=None).fit(_CELLS[:3], *data)
+    assert sorted(trainings().values()) == [1, 1, 1]
+    np.testing.assert_array_equal(second.predictions_[:2], first.predictions_)
+    other = _logging_zoo(random_state=None).fit(_CELLS[:2], *data)
+    assert not np.array_equal(other.predictions_, first.predictions_)
 
 
 def test_a_failure_keeps_what_was_finished(data, tmp_path, trainings):
@@ -354,8 +372,11 @@ def test_diverging_is_reported(data):
 
 
 def test_all_failing(data):
-    with pytest.warns(TrainingFailedWarning, match="1 of 1"), pytest.raises(
-        RuntimeError, match="no architecture could be trained; the first error: .*conv99x99"
+    with (
+        pytest.warns(TrainingFailedWarning, match="1 of 1"),
+        pytest.raises(
+            RuntimeError, match="no architecture could be trained; the first error: .*conv99x99"
+        ),
     ):
         _zoo(on_error="warn").fit([_BROKEN], *data)
 
@@ -587,14 +608,6 @@ def test_large_predictions_are_memory_mapped(zoo, data, tmp_path, monkeypatch, k
         np.testing.assert_array_equal(
             _zoo(store=store).fit(_CELLS[:3], *data).predictions_, expected
         )
-
-
-def test_fitting_a_memory_mapped_zoo_again(zoo, data, monkeypatch):
-    monkeypatch.setattr("sksubsel.zoo.zoo._MAX_IN_MEMORY", 0)
-    mapped = _zoo().fit(_CELLS[:2], *data)
-    mapped.fit(_CELLS[2:4], *data)
-    gc.collect()
-    np.testing.assert_array_equal(mapped.predictions_, zoo.predictions_[2:4])
 
 
 def test_round_trips(zoo, tmp_path):
