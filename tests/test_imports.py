@@ -21,7 +21,7 @@ TIERS = [
     {"encoder", "approximator", "selector", "baselines", "scoring"},
     {"subselnet", "subset_classifier"},
     {"benchmark", "search", "plotting"},
-    {"cli", "demo"},
+    {"cli", "__main__", "demo"},
 ]
 TIER_OF = {part: k for k, tier in enumerate(TIERS) for part in tier}
 
