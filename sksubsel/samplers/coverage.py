@@ -16,12 +16,11 @@ from sklearn.utils import check_random_state
 
 from sksubsel._validation import check_finite
 from sksubsel.samplers.facility import add_distances, chunks, lazy_greedy
+from sksubsel.samplers.kernels import check_candidates, log_block, unit_block
 from sksubsel.samplers.quotas import allocate
 from sksubsel.samplers.transductive import check_strata
 
 __all__ = ["CoverageIndex", "coverage"]
-
-_MIN_PROBA = 1e-6  # differences among the smallest probabilities say nothing about likeness
 
 
 class CoverageIndex:
@@ -83,7 +82,7 @@ class CoverageIndex:
             else np.sort(rng.choice(n, max_reference, replace=False))
             for n in counts
         ]
-        self.features = _unit_block(features)
+        self.features = unit_block(features)
         n_cells = sum(len(m) * len(r) for m, r in zip(self.members, self.references))
         self._keep = 4 * n_cells <= cache_bytes
         self._distances = self._all_distances() if self._keep else None
@@ -145,14 +144,8 @@ class CoverageIndex:
         chunk of 16 MB; never N x N.
         """
         demand = self._check_demand(demand)
-        allowed = self._check_candidates(candidates, selected)
-        n_allowed = np.count_nonzero(allowed)
-        if not isinstance(budget, (int, np.integer)) or not 1 <= budget <= n_allowed:
-            raise ValueError(
-                f"budget must be an int in [1, {n_allowed}], the number of candidates; "
-                f"got {budget!r}"
-            )
-        log_proba = None if proba is None else self._log_proba(proba, block_weight)
+        allowed = check_candidates(self.n_samples, candidates, selected, budget)
+        log_proba = None if proba is None else log_block(proba, self.n_samples, block_weight)
         free = np.bincount(self.strata[allowed], minlength=len(self.members))
         quotas = None if stratify is None else allocate(free, budget, stratify)
         taken = np.zeros(self.n_samples, dtype=bool)
@@ -213,14 +206,6 @@ class CoverageIndex:
     def _all_distances(self):
         return [self._feature_distances(c) for c in range(len(self.members))]
 
-    def _log_proba(self, proba, block_weight):
-        proba = np.asarray(proba)
-        if proba.ndim != 2 or len(proba) != self.n_samples:
-            raise ValueError(f"proba must have shape (N={self.n_samples}, C); got {proba.shape}")
-        check_finite(proba, "proba")
-        log_proba = np.log(np.clip(proba.astype(np.float32), _MIN_PROBA, None))
-        return _unit_block(log_proba) * np.float32(block_weight)
-
     def _check_demand(self, demand):
         demand = np.asarray(demand, dtype=np.float64)
         if demand.shape != (self.n_samples,):
@@ -229,15 +214,6 @@ class CoverageIndex:
         if demand.min() < 0:
             raise ValueError(f"demand must be at least 0; got {demand.min()}")
         return demand
-
-    def _check_candidates(self, candidates, selected):
-        allowed = np.ones(self.n_samples, dtype=bool)
-        if candidates is not None:
-            allowed[:] = False
-            allowed[np.asarray(candidates)] = True
-        if selected is not None:
-            allowed[np.asarray(selected)] = False
-        return allowed
 
 
 def coverage(
@@ -272,10 +248,3 @@ def coverage(
         features, strata, max_reference=max_reference, cache_bytes=0, random_state=random_state
     )
     return index.select(demand, budget, stratify=stratify, proba=proba, block_weight=block_weight)
-
-
-def _unit_block(block):
-    """Centred and scaled to mean squared row norm 1, float32."""
-    block = block - block.mean(axis=0, dtype=np.float64).astype(np.float32)
-    rms = np.sqrt(np.mean(np.einsum("nf,nf->n", block, block, dtype=np.float64)))
-    return block / np.float32(rms) if rms > 0 else block

@@ -1,0 +1,313 @@
+"""Selection by design: the rows from which a network's answer can best be learned.
+
+Rows S are chosen so that a kernel ridge regression fitted on their labels reproduces, on all
+rows, the probabilities that the network would give when trained on all of them (see
+:mod:`~sksubsel.samplers.ridge` for the error and its exact greedy step). The kernel is Gaussian,
+by random Fourier features, over two blocks: the instances' features, and ``block_weight`` times
+log-probabilities, each centred and scaled to mean squared row norm 1.
+
+All of it but the target is about the instances alone, so it is prepared once and serves every
+architecture: an architecture costs one product with the features and the greedy steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from sksubsel._validation import check_finite
+from sksubsel.samplers.kernels import FourierFeatures, check_candidates, log_block, unit_block
+from sksubsel.samplers.quotas import allocate
+from sksubsel.samplers.ridge import GrowingRidge
+
+__all__ = ["Design", "DesignIndex"]
+
+_MAX_CLASSES = 128  # of one regression; more are cut into blocks
+_FEW, _MANY = 10, 64  # rows of a round: at first, and later
+_SHORTLIST = 6  # candidates looked at for each row of a round
+
+
+class Design(NamedTuple):
+    """What :meth:`DesignIndex.select` has chosen.
+
+    Attributes
+    ----------
+    rows : int64 ndarray of shape (B,)
+        In the order chosen.
+    gains : float64 ndarray of shape (B,)
+        How much each lowered the error when it was chosen; the last ones may be negative.
+    errors : float64 ndarray of shape (B,)
+        Mean squared error of the regression after each. With more than 128 classes, rows come
+        block of classes by block, and these are the errors of the row's own block.
+    """
+
+    rows: np.ndarray
+    gains: np.ndarray
+    errors: np.ndarray
+
+
+@dataclass
+class _Pool:
+    """Rows that may be chosen and are to be reproduced, and what the regression needs of them."""
+
+    rows: np.ndarray  # (n,)
+    phi: np.ndarray  # (n, d)
+    gram: np.ndarray  # (d, d)
+    start: Any  # what GrowingRidge.quadratics gives
+
+
+class DesignIndex:
+    """What selection by design needs of the instances alone, prepared once for all architectures.
+
+    Parameters
+    ----------
+    features : array-like of shape (N, F)
+    labels : int array-like of shape (N,), or float array-like of shape (N,) or (N, C)
+        Classes, from 0; or values to regress on, best standardised.
+    strata : int array-like of shape (N,) or None, default=None
+        Groups, from 0, that quotas are for. None: the classes, or one group for values.
+    proba : array-like of shape (N, C) or None, default=None
+        Probabilities for the kernel's second block, such as the zoo's mean. None: features alone.
+    block_weight : float, default=0.5
+        Of the log-probabilities against the features.
+    n_components : int, default=2048
+        d, the number of random features.
+    bandwidth : float, default=0.3
+        Squared width of the kernel, in median squared distances.
+    lam : float, default=1.0
+        Ridge penalty; a row's features have norm 1.
+    max_rows : int, default=65536
+        Of N rows, or those of a block of classes, so many are drawn within the strata, as
+        candidates and as targets. All are taken where a budget needs more than half of those
+        drawn of a stratum.
+    random_state : int, RandomState instance or None, default=None
+
+    Raises
+    ------
+    ValueError
+        If a shape is wrong, a value is not finite or a parameter is out of its range.
+
+    Notes
+    -----
+    Preparation takes time O(n d (d + F)) and memory ``4 n d + 16 d^2`` bytes, n being
+    ``min(N, max_rows)``. More than 128 classes are cut into blocks of about equal size, each with
+    a regression of its own, whose features are made anew for each selection: memory is that of
+    one block.
+    """
+
+    def __init__(
+        self,
+        features,
+        labels,
+        strata=None,
+        *,
+        proba=None,
+        block_weight: float = 0.5,
+        n_components: int = 2048,
+        bandwidth: float = 0.3,
+        lam: float = 1.0,
+        max_rows: int = 65536,
+        random_state=None,
+    ):
+        features = np.asarray(features, dtype=np.float32)
+        if features.ndim != 2 or len(features) == 0:
+            raise ValueError(f"features must have shape (N, F), N >= 1; got {features.shape}")
+        check_finite(features, "features")
+        for name, count, least in (("n_components", n_components, 2), ("max_rows", max_rows, 1)):
+            if count < least:
+                raise ValueError(f"{name} must be an int in [{least}, inf); got {count}")
+        for name, value in (("bandwidth", bandwidth), ("lam", lam)):
+            if not 0 < value < np.inf:
+                raise ValueError(f"{name} must be a float in (0, inf); got {value}")
+        self.n_samples, self.lam, self.max_rows = len(features), lam, max_rows
+        self.labels = _check_labels(labels, self.n_samples)
+        if strata is None:
+            strata = self.labels if self.labels.ndim == 1 else np.zeros(self.n_samples, np.int64)
+        self.strata = np.asarray(strata)
+        if self.strata.shape != (self.n_samples,):
+            raise ValueError(f"strata must have shape ({self.n_samples},); got {np.shape(strata)}")
+        self.inputs = unit_block(features)
+        if proba is not None and block_weight > 0:
+            logs = log_block(proba, self.n_samples, block_weight)
+            self.inputs = np.concatenate([self.inputs, logs], axis=1)
+        rng = check_random_state(random_state)
+        self.fourier = FourierFeatures(self.inputs, n_components, bandwidth, rng)
+        self._turn = _turns(self.strata, rng)
+        n_classes = self.labels.max() + 1 if self.labels.ndim == 1 else 1
+        #: first class of each block of classes, and the end of the last
+        self._edges = np.linspace(0, n_classes, -(-n_classes // _MAX_CLASSES) + 1).astype(int)
+        self._pool_of_all: _Pool | None = None
+
+    def __getstate__(self):
+        # features are larger than all the rest and quick to compute again
+        return {**self.__dict__, "_pool_of_all": None}
+
+    def select(
+        self,
+        target,
+        budget: int,
+        *,
+        stratify: str | None = "proportional",
+        candidates=None,
+        selected=None,
+    ) -> Design:
+        """Choose B rows from which one architecture's answer can be learned.
+
+        Parameters
+        ----------
+        target : array-like of shape (N, C)
+            Its predicted probabilities (or values) for all instances.
+        budget : int
+            B in [1, number of candidates].
+        stratify : {"proportional", "equal"} or None, default="proportional"
+            Quotas of the strata, counted among the candidates. None: the largest gain of all
+            each time (blocks of classes, where there are several, keep their share).
+        candidates : array-like of rows or None, default=None
+            Rows that may be chosen. None: all.
+        selected : array-like of rows or None, default=None
+            Rows chosen before: the regression has them already, and they are no candidates.
+
+        Returns
+        -------
+        Design
+
+        Raises
+        ------
+        ValueError
+            If `target` has a wrong shape or is not finite, or `budget` exceeds the candidates.
+
+        Notes
+        -----
+        Time O(n d C) for the target and O(B (n d + d^2)) for the choice, n being the rows drawn;
+        memory O(n + d^2) beside what is prepared. Rows are chosen in rounds of 10, later of 64:
+        the candidates of largest gain are shortlisted, and chosen from one at a time, exactly.
+        """
+        target = self._check_target(target)
+        allowed = check_candidates(self.n_samples, candidates, selected, budget)
+        selected = np.empty(0, np.int64) if selected is None else np.asarray(selected)
+        free = np.bincount(self.strata[allowed], minlength=self.strata.max() + 1)
+        quotas = allocate(free, int(budget), stratify or "proportional")
+        n_blocks = len(self._edges) - 1
+        if n_blocks == 1:
+            pool = self._pool(slice(None), quotas, allowed)
+            groups = self.strata
+            if stratify is None:
+                groups, quotas = np.zeros_like(groups), np.array([budget])
+            return self._design(pool, self.labels, target, groups, quotas, allowed, selected)
+        designs = []
+        for first, end in zip(self._edges[:-1], self._edges[1:]):
+            inside = (self.labels >= first) & (self.labels < end)
+            share = np.bincount(self.strata[inside], minlength=len(quotas)).astype(bool) * quotas
+            if not share.any():
+                continue
+            designs.append(
+                self._design(
+                    self._pool(inside, share, allowed),
+                    self.labels - first,
+                    target[:, first:end],
+                    self.strata,
+                    share,
+                    allowed & inside,
+                    selected[inside[selected]],
+                )
+            )
+        return Design(*(np.concatenate(parts) for parts in zip(*designs)))
+
+    def _design(self, pool, labels, target, groups, quotas, allowed, selected):
+        """Greedy choice of ``quotas`` rows of each group from a pool."""
+        target = target[pool.rows]
+        cross = (pool.phi.T @ target).astype(np.float64) / len(target)
+        ridge = GrowingRidge(pool.phi, labels[pool.rows], pool.gram, cross, self.lam, pool.start)
+        if len(selected):
+            ridge.add(self.fourier(self.inputs[selected]), labels[selected])
+        error = np.einsum("nc,nc->", target, target, dtype=np.float64) / len(target)
+        error -= ridge.explained()
+        groups, free = groups[pool.rows], allowed[pool.rows]
+        budget, taken = int(quotas.sum()), np.zeros_like(quotas)
+        chosen, gains, n_chosen = [], [], 0
+        while n_chosen < budget:
+            n_round = min(int(np.clip(n_chosen // 4, _FEW, _MANY)), budget - n_chosen)
+            # groups keep pace with one another, so that a head of the order is balanced too
+            room = -(-quotas * (n_chosen + n_round) // budget) - taken
+            shortlist = _shortlist(ridge.gains, groups, free, room)
+            rows, more = ridge.greedy(shortlist, groups[shortlist], room, n_round)
+            ridge.add(pool.phi[rows], ridge.labels[rows])
+            free[rows] = False
+            taken += np.bincount(groups[rows], minlength=len(taken))
+            n_chosen += len(rows)
+            chosen.append(pool.rows[rows])
+            gains.append(more)
+        gains = np.concatenate(gains)
+        return Design(np.concatenate(chosen), gains, error - np.cumsum(gains))
+
+    def _pool(self, inside, quotas, allowed):
+        """The pool for a block of classes; that of all classes is kept."""
+        rows = np.arange(self.n_samples)[inside]
+        if len(rows) > self.max_rows:
+            share = self.max_rows / len(rows)
+            counts = np.bincount(self.strata[rows])
+            drawn = rows[self._turn[rows] < np.ceil(share * counts[self.strata[rows]])]
+            room = np.bincount(self.strata[drawn[allowed[drawn]]], minlength=len(quotas))
+            if (room >= 2 * quotas).all():
+                rows = drawn
+            elif len(self._edges) == 2:
+                return self._make_pool(rows)
+        if len(self._edges) > 2:
+            return self._make_pool(rows)
+        if self._pool_of_all is None:
+            self._pool_of_all = self._make_pool(rows)
+        return self._pool_of_all
+
+    def _make_pool(self, rows):
+        phi = self.fourier(self.inputs[rows])
+        gram = (phi.T @ phi).astype(np.float64) / len(rows)
+        return _Pool(rows, phi, gram, GrowingRidge.quadratics(phi, gram))
+
+    def _check_target(self, target):
+        target = np.asarray(target, dtype=np.float32)
+        if target.ndim == 1:
+            target = target[:, None]
+        one_hot = self.labels.ndim == 1
+        n_outputs = int(self.labels.max()) + 1 if one_hot else self.labels.shape[1]
+        fits = target.shape[1] >= n_outputs if one_hot else target.shape[1] == n_outputs
+        if len(target) != self.n_samples or not fits:
+            raise ValueError(
+                f"target must have shape (N={self.n_samples}, C={n_outputs}); got {target.shape}"
+            )
+        check_finite(target, "target")
+        return target
+
+
+def _shortlist(gains, groups, free, room):
+    """Candidates of each group with the largest gains, six for each row there is room for."""
+    rows = np.flatnonzero(free & (room[groups] > 0))
+    rows = rows[np.lexsort((-gains[rows], groups[rows]))]  # group by group, best first; stable
+    counts = np.bincount(groups[rows], minlength=len(room))
+    rank = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.sort(rows[rank < _SHORTLIST * room[groups[rows]]])
+
+
+def _turns(strata, rng):
+    """Place of each row in a random order of its stratum, from 0: int64 (N,)."""
+    order = rng.permutation(len(strata))
+    order = order[np.argsort(strata[order], kind="stable")]
+    counts = np.bincount(strata)
+    turns = np.empty(len(strata), dtype=np.int64)
+    turns[order] = np.arange(len(strata)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return turns
+
+
+def _check_labels(labels, n_samples):
+    labels = np.asarray(labels)
+    if len(labels) != n_samples or labels.ndim not in (1, 2):
+        raise ValueError(f"labels must have shape (N={n_samples},) or (N, C); got {labels.shape}")
+    if labels.dtype.kind in "iu":
+        if labels.ndim != 1 or labels.min() < 0:
+            raise ValueError("labels must be classes of shape (N,), from 0; got others")
+        return labels.astype(np.int64)
+    labels = labels.astype(np.float32).reshape(n_samples, -1)
+    check_finite(labels, "labels")
+    return labels
