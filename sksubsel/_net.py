@@ -78,6 +78,16 @@ class _StepSchedule(Callback):
         self.schedule_ = None  # it holds the optimiser's state
 
 
+class EpochEnd(Callback):
+    """Calls ``function(module, epoch)`` after each epoch of training, epochs counted from 1."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def on_epoch_end(self, net, **kwargs):
+        self.function(net.module_, len(net.history))
+
+
 class Net(NeuralNet):
     """A skorch net whose batches are slices of tensors and whose loss is a function.
 

@@ -1,0 +1,175 @@
+"""One training run, written down after each epoch."""
+
+from __future__ import annotations
+
+import copy
+import mmap
+import tempfile
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from torch import nn
+
+from sksubsel._net import EpochEnd, predict_net
+from sksubsel.networks.proxy import build_proxy
+from sksubsel.zoo.classifier import ArchitectureClassifier, _estimate_batch_norm, _tensor
+
+__all__ = ["Recorder", "Run", "default_estimator", "n_epochs_of"]
+
+_DEFAULT_EPOCHS = 10
+_PREDICT_BATCH = 1024
+
+
+def default_estimator():
+    """The small network whose training is recorded where none is given.
+
+    Its learning rate is constant, so that the first epochs of a long training are a short one.
+    """
+    return ArchitectureClassifier(
+        build=build_proxy, lr=3e-3, schedule=None, max_epochs=_DEFAULT_EPOCHS, batch_size=64
+    )
+
+
+@dataclass
+class Run:
+    """One training run: T epochs recorded.
+
+    Attributes
+    ----------
+    proba : ndarray of shape (T, N, C)
+    feature_norm : ndarray of shape (T, N) or None
+    features : float32 ndarray of shape (N, H) or None
+        Of the last epoch.
+    """
+
+    proba: np.ndarray
+    feature_norm: np.ndarray | None = None
+    features: np.ndarray | None = None
+
+    def first(self, n_epochs):
+        """The first epochs of it, sharing memory."""
+        norm = None if self.feature_norm is None else self.feature_norm[:n_epochs]
+        return Run(self.proba[:n_epochs], norm, self.features)
+
+
+class Recorder:
+    """Trains one model and writes down what it says after the epochs asked for.
+
+    Parameters
+    ----------
+    dynamics : TrainingDynamics
+        Its parameters and classes.
+    X : ndarray of shape (N, ...)
+    epochs : ascending int ndarray of shape (T,)
+    """
+
+    def __init__(self, dynamics, X, epochs):
+        self.X, self.epochs = X, epochs
+        self.record_features = dynamics.record_features
+        shape = (len(epochs), len(X), len(dynamics.classes_))
+        self.proba = _allocate(shape, dynamics.dtype, dynamics.memory_limit)
+        self.norm = np.zeros(shape[:2], dtype=np.float32)
+        self.has_norm, self.features = True, None
+        self.written = []  # epochs
+
+    def train(self, model, y, n_epochs, seed):
+        """Train a model, which is changed, on labels y (N,) of any dtype."""
+        if "random_state" in model.get_params():
+            model.set_params(random_state=seed)
+        X = self.X.reshape(len(self.X), -1)
+        if isinstance(model, ArchitectureClassifier):
+            self._train_network(model, y, n_epochs, seed)
+        elif hasattr(model, "partial_fit"):
+            classes = np.unique(y)
+            for epoch in range(1, n_epochs + 1):
+                model.partial_fit(X, y, classes=classes)
+                self._write(epoch, lambda: model.predict_proba(X))
+        else:
+            model.fit(X, y)
+            self._write(1, lambda: model.predict_proba(X))
+
+    def _train_network(self, model, y, n_epochs, seed):
+        X = _tensor(self.X)
+        n_batches = -(-len(X) // model.batch_size)
+        # as the classifier draws it, so that the last record is what it will predict
+        inner_seed = int(check_random_state(seed).randint(2**31 - 1))
+
+        def after_epoch(module, epoch, anyway=False):
+            def predict():
+                judged = copy.deepcopy(module)
+                _estimate_batch_norm(judged, X, n_batches * epoch, inner_seed)
+                logits, norm, features = _outputs(judged, X, self.record_features)
+                if norm is None:
+                    self.has_norm = False
+                else:
+                    self.norm[len(self.written)] = norm
+                self.features = features
+                return logits.softmax(1).numpy()
+
+            self._write(epoch, predict, anyway)
+
+        # `n_epochs` counts what min_steps asks for; `y` holds all classes
+        model.set_params(max_epochs=n_epochs, min_steps=0, classes=None)
+        model.set_params(callbacks=[*(model.callbacks or []), EpochEnd(after_epoch)])
+        model.fit(self.X, y)
+        if not self.written:  # stopped early
+            after_epoch(model.module_, len(model.history_), anyway=True)
+
+    def _write(self, epoch, predict, anyway=False):
+        place = len(self.written)
+        if anyway or (place < len(self.epochs) and epoch == self.epochs[place]):
+            self.proba[place] = predict()
+            self.written.append(epoch)
+
+    def run(self):
+        """What was recorded."""
+        norm = self.norm if self.has_norm and self.norm.any() else None
+        return Run(self.proba, norm, self.features).first(len(self.written))
+
+
+def n_epochs_of(estimator, max_epochs, n_samples):
+    """How many epochs an estimator will be trained for; `max_epochs` None asks the estimator."""
+    if isinstance(estimator, ArchitectureClassifier):
+        if max_epochs is not None:
+            return max_epochs
+        n_batches = -(-n_samples // estimator.batch_size)
+        return max(estimator.max_epochs, -(-estimator.min_steps // n_batches))
+    if hasattr(estimator, "partial_fit"):
+        return _DEFAULT_EPOCHS if max_epochs is None else max_epochs
+    return 1
+
+
+def _outputs(module, X, keep_features):
+    """Logits (N, C), norms (N,) of [input of the last linear layer, 1], and that input (N, H)."""
+    linear = [part for part in module.modules() if isinstance(part, nn.Linear)]
+    norms, features = [], []
+
+    def note(layer, args):
+        h = args[0].detach()
+        if h.ndim == 2:
+            norms.append((h.float().square().sum(1) + 1).sqrt().cpu())
+            if keep_features:
+                features.append(h.float().cpu())
+
+    handle = linear[-1].register_forward_pre_hook(note) if linear else None
+    device = next(module.parameters()).device
+    logits = predict_net(module, X, batch_size=_PREDICT_BATCH, device=device).float()
+    if handle is not None:
+        handle.remove()
+    norm = torch.cat(norms) if norms else None
+    if norm is None or len(norm) != len(X):
+        return logits, None, None  # no such layer, or not once for each instance
+    return logits, norm.numpy(), torch.cat(features).numpy() if keep_features else None
+
+
+def _allocate(shape, dtype, memory_limit):
+    """Zeros in memory, or in a temporary file without a name where they would be too large."""
+    n_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    if n_bytes <= memory_limit:
+        return np.zeros(shape, dtype=dtype)
+    with tempfile.TemporaryFile() as file:
+        file.truncate(n_bytes)
+        # A plain array on a mapping, unlike np.memmap, is pickled by value everywhere.
+        return np.frombuffer(mmap.mmap(file.fileno(), n_bytes), dtype=dtype).reshape(shape)
