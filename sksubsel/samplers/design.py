@@ -116,7 +116,7 @@ class DesignIndex:
         if features.ndim != 2 or len(features) == 0:
             raise ValueError(f"features must have shape (N, F), N >= 1; got {features.shape}")
         check_finite(features, "features")
-        for name, count, least in (("n_components", n_components, 2), ("max_rows", max_rows, 1)):
+        for name, count, least in (("n_components", n_components, 1), ("max_rows", max_rows, 1)):
             if count < least:
                 raise ValueError(f"{name} must be an int in [{least}, inf); got {count}")
         for name, value in (("bandwidth", bandwidth), ("lam", lam)):

@@ -245,7 +245,7 @@ def test_errors_name_the_parameter(index):
     for kwargs, match in [
         ({"lam": 0}, "lam must be"),
         ({"bandwidth": -1}, "bandwidth must be"),
-        ({"n_components": 1}, "n_components must be"),
+        ({"n_components": 0}, "n_components must be"),
         ({"max_rows": 0}, "max_rows must be"),
         ({"proba": np.ones((2, 3))}, "proba must have shape"),
         ({"strata": [0, 1]}, "strata must have shape"),
