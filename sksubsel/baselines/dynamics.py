@@ -72,8 +72,8 @@ class TrainingDynamics(InstancesMixin, BaseEstimator):
     input is not one vector an instance. Networks with slow batch normalisation are recorded with
     the statistics of their current weights, as they will be judged in the end; the training
     itself is not touched. Where all labels are equal nothing is trained: each row has probability
-    one. Early stopping ends the record, too; where it ends before the first epoch asked for, the
-    network that was kept is recorded.
+    one. Early stopping ends the record before the epoch that it stops at; where it ends before
+    the first epoch asked for, the network that was kept is recorded.
 
     Examples
     --------

@@ -71,7 +71,7 @@ class Recorder:
         shape = (len(epochs), len(X), len(dynamics.classes_))
         self.proba = _allocate(shape, dynamics.dtype, dynamics.memory_limit)
         self.norm = np.zeros(shape[:2], dtype=np.float32)
-        self.has_norm, self.features = True, None
+        self.has_norm, self.features = False, None
         self.written = []  # epochs
 
     def train(self, model, y, n_epochs, seed):
@@ -96,36 +96,39 @@ class Recorder:
         # as the classifier draws it, so that the last record is what it will predict
         inner_seed = int(check_random_state(seed).randint(2**31 - 1))
 
-        def after_epoch(module, epoch, anyway=False):
+        def after_epoch(module, epoch):
             def predict():
                 judged = copy.deepcopy(module)
                 _estimate_batch_norm(judged, X, n_batches * epoch, inner_seed)
-                logits, norm, features = _outputs(judged, X, self.record_features)
-                if norm is None:
-                    self.has_norm = False
-                else:
-                    self.norm[len(self.written)] = norm
-                self.features = features
-                return logits.softmax(1).numpy()
+                return self._predict(judged, X)
 
-            self._write(epoch, predict, anyway)
+            self._write(epoch, predict)
 
         # `n_epochs` counts what min_steps asks for; `y` holds all classes
         model.set_params(max_epochs=n_epochs, min_steps=0, classes=None)
         model.set_params(callbacks=[*(model.callbacks or []), EpochEnd(after_epoch)])
         model.fit(self.X, y)
         if not self.written:  # stopped early
-            after_epoch(model.module_, len(model.history_), anyway=True)
+            self.epochs = [len(model.history_)]
+            self._write(self.epochs[0], lambda: self._predict(model.module_, X))
 
-    def _write(self, epoch, predict, anyway=False):
+    def _predict(self, module, X):
+        """Probabilities (N, C); notes norms and features by the way."""
+        logits, norm, self.features = _outputs(module, X, self.record_features)
+        self.has_norm = norm is not None
+        if norm is not None:
+            self.norm[len(self.written)] = norm
+        return logits.softmax(1).numpy()
+
+    def _write(self, epoch, predict):
         place = len(self.written)
-        if anyway or (place < len(self.epochs) and epoch == self.epochs[place]):
+        if place < len(self.epochs) and epoch == self.epochs[place]:
             self.proba[place] = predict()
             self.written.append(epoch)
 
     def run(self):
         """What was recorded."""
-        norm = self.norm if self.has_norm and self.norm.any() else None
+        norm = self.norm if self.has_norm else None
         return Run(self.proba, norm, self.features).first(len(self.written))
 
 
