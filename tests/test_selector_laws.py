@@ -8,6 +8,7 @@ import functools
 import inspect
 import pickle
 import random
+import re
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sksubsel import baselines
 from sksubsel.base import BaseSelector
@@ -103,6 +105,7 @@ CASES = {
     "D2Pruning": Case(D2Pruning, *SAMPLES),
 }
 
+CLASSES = list(dict.fromkeys(case.cls for case in CASES.values()))
 N = 60
 BUDGETS = [1, 2, 7, 29, N - 1, N, 0.001, 0.25, 1.0]
 
@@ -177,6 +180,20 @@ def test_made_without_arguments(name):
     selector = CASES[name].cls()
     assert vars(selector) == {key: p.default for key, p in parameters.items()}
     assert set(selector._parameter_constraints) == set(parameters)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_parameter_is_documented(cls):
+    doc = inspect.cleandoc(cls.__doc__)
+    section = re.search(r"\nParameters\n-+\n(.*?)\n\n\w[^\n]*\n-+\n", doc, re.DOTALL)[1]
+    names = re.findall(r"^(\w+(?:, \w+)*) : ", section, re.MULTILINE)
+    documented = [name for group in names for name in group.split(", ")]
+    assert sorted(documented) == sorted(inspect.signature(cls).parameters)
+
+
+@parametrize_with_checks([cls() for cls in CLASSES])
+def test_sklearn_checks(estimator, check):
+    check(estimator)
 
 
 @law()
