@@ -17,10 +17,11 @@ def build_proxy(architecture, in_shape, n_outputs):
     """An untrained small network that trains in seconds an epoch on two CPU cores.
 
     For images (channels, height, width): standardisation of the channels, then three blocks of
-    3x3 convolution, batch normalisation and ReLU with 16, 32 and 64 channels, halved in size
-    between them, and the mean over the image. For instances of any other shape: flattened,
-    standardised, one hidden layer of 64. The last layer is linear. Inputs are standardised inside
-    (batch normalisation without parameters), so that their units do not matter.
+    3x3 convolution with stride 2, batch normalisation and ReLU with 16, 32 and 64 channels, and
+    the mean over the image. Images over 32 pixels a side are first averaged down to it. For
+    instances of any other shape: flattened, standardised, one hidden layer of 64. The last layer
+    is linear. Inputs are standardised inside (batch normalisation without parameters), so that
+    their units do not matter.
 
     Parameters
     ----------
@@ -34,8 +35,8 @@ def build_proxy(architecture, in_shape, n_outputs):
     Returns
     -------
     torch.nn.Module
-        Of 64 (channels + ... ) weights: about 24,000 parameters for images and
-        ``64 (n_features + n_outputs)`` for tables.
+        About 24,000 parameters for images, ``65 n_outputs`` and ``144 channels`` among them;
+        ``64 (n_features + 1) + 65 n_outputs`` for others.
 
     Examples
     --------
@@ -59,17 +60,14 @@ def build_proxy(architecture, in_shape, n_outputs):
     layers = [nn.BatchNorm2d(channels, affine=False)]
     if max(steps) > 1:
         layers.append(nn.AvgPool2d(steps))
-    sides = [side // step for side, step in zip(sides, steps)]
     for width in _WIDTHS:
+        # strides, not pooling: convolutions at full size would cost most of the time
         layers += [
-            nn.Conv2d(channels, width, 3, padding=1, bias=False),
+            nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(width),
             nn.ReLU(),
         ]
         channels = width
-        if width != _WIDTHS[-1] and min(sides) >= 4:
-            layers.append(nn.MaxPool2d(2))
-            sides = [side // 2 for side in sides]
     return nn.Sequential(
         *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, n_outputs)
     )
