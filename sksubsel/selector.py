@@ -15,6 +15,7 @@ from sksubsel._validation import check_budget, check_device
 from sksubsel.features import InstanceFeatures
 from sksubsel.predictions import as_predictions
 from sksubsel.samplers.coverage import CoverageIndex
+from sksubsel.samplers.design import DesignIndex
 from sksubsel.samplers.inductive import InductiveScorer
 from sksubsel.samplers.objective import cross_entropy, squared_error
 from sksubsel.samplers.poisson import conditional_poisson
@@ -47,12 +48,16 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
     hybrid_fraction : float, default=0.5
     solver : {"exact", "gradient"}, default="exact"
         The closed form, or the paper's Adam on the scores.
-    diversity : {"entropy", "coverage"}, default="entropy"
+    diversity : {"entropy", "coverage", "design"}, default="entropy"
         "entropy" draws from the sampling distribution; "coverage" has its weights as demand and
-        greedily chooses the rows that cover it best (facility location, per class).
+        greedily chooses the rows that cover it best (facility location, per class); "design"
+        chooses those from whose labels a ridge regression can best learn the predictions
+        (:class:`~sksubsel.samplers.design.DesignIndex`), with no use for `lam` and `beta`.
+        By design, the inductive part is one design for the zoo's mean predictions, made once and
+        shared by all architectures.
     sampling : {"sample", "top", "poisson"}, default="sample"
         Successive draws (Gumbel-top-B, the paper's Eq. 8), the B largest weights, or the exact
-        conditional Poisson draw. Not used by ``diversity="coverage"``.
+        conditional Poisson draw. Not used by "coverage" and "design".
     stratify : {"proportional", "equal"} or None, default="proportional"
         Quota of each class (of ten quantile bins for continuous labels).
     features : transformer or None, default=None
@@ -77,13 +82,14 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
     features_ : ndarray of shape (N, F), float32
     strata_ : ndarray of shape (N,), int64
     scorer_ : InductiveScorer or None
+        None in transductive mode, and by design.
     n_samples_, n_outputs_ : int
         N and C.
 
     Notes
     -----
     Per architecture O(N C) for the losses and O(N log N) for a draw; coverage takes
-    O(sum_c n_c min(n_c, 4096) F) more.
+    O(sum_c n_c min(n_c, 4096) F) more, design O(N d (C + B)) with d = 2048.
 
     References
     ----------
@@ -100,7 +106,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         "beta": [Interval(Real, 0, None, closed="left")],
         "hybrid_fraction": [Interval(Real, 0, 1, closed="both")],
         "solver": [StrOptions({"exact", "gradient"})],
-        "diversity": [StrOptions({"entropy", "coverage"})],
+        "diversity": [StrOptions({"entropy", "coverage", "design"})],
         "sampling": [StrOptions({"sample", "top", "poisson"})],
         "stratify": [StrOptions({"proportional", "equal"}), None],
         "features": [HasMethods(["fit", "transform"]), None],
@@ -177,7 +183,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
                 f"predictions and zoo must be about the same architectures; got "
                 f"{len(predictions)} predictions and a zoo of {len(zoo)}"
             )
-        if self.mode != "transductive" and self.lam == 0:
+        if self.mode != "transductive" and self.diversity != "design" and self.lam == 0:
             raise ValueError("lam must be positive in the inductive and hybrid modes; got 0")
         self.task_, self.y_ = zoo.task_, zoo.y_
         self.n_samples_, self.n_outputs_ = predictions.shape[1:]
@@ -192,8 +198,11 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         self.coverage_ = None
         if self.diversity == "coverage":
             self.coverage_ = CoverageIndex(self.features_, self.strata_, random_state=self.seed_)
+        self.design_ = None
+        if self.diversity == "design":
+            self._fit_design(predictions, budget)
         self.scorer_ = None
-        if self.mode != "transductive":
+        if self.mode != "transductive" and self.diversity != "design":
             if predictions.embeddings is None:
                 raise ValueError(
                     f"mode={self.mode!r} needs the architectures' embeddings beside their "
@@ -236,6 +245,8 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             )
         budget = check_budget(self.budget if budget is None else budget, self.n_samples_)
         rng = np.random.default_rng(self.seed_ if random_state is None else random_state)
+        if self.diversity == "design":
+            return self._by_design(predictions, budget)
         if self.mode != "hybrid":
             return self._draw(
                 self._log_weights(predictions, self.mode, budget), predictions, budget, rng
@@ -260,12 +271,12 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
     def sampling_proba(self, predictions) -> np.ndarray:
         """Probability of each instance to be drawn first, (A, N); each row sums to 1.
 
-        Quotas are left out of account.
+        Quotas are left out of account, and so is what makes "coverage" and "design" diverse.
         """
         check_is_fitted(self)
         predictions = as_predictions(predictions, self.n_samples_, self.n_outputs_)
         budget = check_budget(self.budget, self.n_samples_)
-        mode = "transductive" if self.mode == "transductive" else "inductive"
+        mode = "transductive" if self.scorer_ is None else "inductive"
         log_weights = np.stack(
             [self._log_weights(predictions[a], mode, budget) for a in range(len(predictions))]
         )
@@ -313,6 +324,46 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         )
         return chosen
 
+    def _fit_design(self, predictions, budget):
+        """Prepare the design's instance part, and the design that the zoo's mean asks for."""
+        self.mean_ = np.concatenate(
+            [outputs.mean(axis=0) for _, outputs in predictions.chunks()]
+        )  # (N, C)
+        classes = self.task_ == "classification"
+        self.design_ = DesignIndex(
+            self.features_,
+            self.y_ if classes else self._labels(),
+            self.strata_,
+            proba=self.mean_ if classes else None,
+            random_state=self.seed_,
+        )
+        self._shared = {}
+        if self.mode != "transductive":
+            self._shared_design(self._n_shared(budget))
+
+    def _by_design(self, predictions, budget):
+        """Rows of a design, ascending: shared ones first, then those for this architecture."""
+        n_shared = self._n_shared(budget)
+        first = self._shared_design(n_shared) if n_shared else None
+        if n_shared < budget:
+            target = self._standardised(predictions.rows(slice(None))[0])
+            rows = self.design_.select(
+                target, budget - n_shared, stratify=self.stratify, selected=first
+            ).rows
+            first = rows if first is None else np.concatenate([first, rows])
+        return np.sort(first)
+
+    def _shared_design(self, budget):
+        if budget and budget not in self._shared:
+            target = self._standardised(self.mean_)
+            design = self.design_.select(target, budget, stratify=self.stratify)
+            self._shared[budget] = design.rows
+        return self._shared.get(budget)
+
+    def _n_shared(self, budget):
+        share = {"transductive": 0.0, "inductive": 1.0, "hybrid": self.hybrid_fraction}
+        return round(share[self.mode] * budget)
+
     def _sample(self, log_weights, budget, rng, strata):
         quotas = {"strata": strata, "stratify": self.stratify} if self.stratify else {}
         if self.sampling == "top":
@@ -340,7 +391,13 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
     def _labels(self):
         if self.task_ == "classification":
             return np.eye(self.n_outputs_, dtype=np.float32)[self.y_]
-        return ((self.y_ - self.y_.mean()) / (self.y_.std() or 1.0))[:, None]
+        return self._standardised(self.y_)[:, None]
+
+    def _standardised(self, outputs):
+        """Continuous outputs in units of the labels' deviation; probabilities as they are."""
+        if self.task_ == "classification":
+            return outputs
+        return (outputs - self.y_.mean()) / (self.y_.std() or 1.0)
 
     def _fit_features(self, predictions, zoo):
         if self.features is None and predictions.features is not None:

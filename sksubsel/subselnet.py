@@ -54,7 +54,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         Weights of the entropy and of the budget regulariser.
     hybrid_fraction : float, default=0.5
     solver : {"exact", "gradient"}, default="exact"
-    diversity : {"entropy", "coverage"}, default="entropy"
+    diversity : {"entropy", "coverage", "design"}, default="entropy"
     sampling : {"sample", "top", "poisson"}, default="sample"
     stratify : {"proportional", "equal"} or None, default="proportional"
     scoring : {"probe", "train"}, default="probe"

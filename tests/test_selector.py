@@ -18,6 +18,9 @@ OPTIONS = list(
         ("proportional", "equal", None),
     )
 )
+OPTIONS += itertools.product(
+    MODES, ["exact"], ["design"], ["sample"], ("proportional", "equal", None)
+)
 
 
 def fit(tiny, **params):
@@ -156,3 +159,23 @@ def test_score_of_everything_is_not_a_number(tiny):
 
 def _unseen_zoo(tiny):
     return tiny.zoo[:2]
+
+
+def test_design(tiny):
+    """What is shared by all architectures, and what each of them changes."""
+    A, B = tiny.predictions[0], tiny.predictions[1]
+    own = fit(tiny, diversity="design")
+    assert own.scorer_ is None
+    index = own.design_
+    assert (own.select(A) == np.sort(index.select(np.asarray(A)[0], 30).rows)).all()
+    shared = fit(tiny, mode="inductive", diversity="design")
+    assert (shared.select(A) == shared.select(B)).all()
+    mean = np.asarray(tiny.seen_predictions).mean(axis=0)
+    np.testing.assert_allclose(shared.mean_, mean, rtol=1e-5)
+    assert (shared.select(A) == np.sort(index.select(mean, 30).rows)).mean() > 0.9
+    half = fit(tiny, mode="hybrid", diversity="design").select(A)
+    first = fit(tiny, mode="inductive", diversity="design", budget=15).select(A)
+    assert np.isin(first, half).all()
+    assert len(shared.select(A, 44)) == 44
+    proba = shared.sampling_proba(tiny.predictions)
+    np.testing.assert_allclose(proba.sum(axis=1), 1)

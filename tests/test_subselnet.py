@@ -30,7 +30,8 @@ MODES = ("transductive", "inductive", "hybrid")
 
 def make(**params):
     return SubSelNet(
-        **{"budget": 30, "random_state": 0, "encoder": ENCODER, "approximator": APPROXIMATOR}
+        **{"budget": 30, "random_state": 0}
+        | {"encoder": clone(ENCODER), "approximator": clone(APPROXIMATOR)}
         | params
     )
 
