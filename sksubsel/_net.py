@@ -32,31 +32,67 @@ class _Tensors:
         return pick, (targets, weight)
 
 
+class TrainingSubset:
+    """The items that the next epoch trains on, which a callback may change between epochs.
+
+    Attributes
+    ----------
+    rows : int64 Tensor of shape (B,) or None
+        None: all items.
+    weight : float32 Tensor of shape (N,) or None
+        Factor of each item's weight in the loss.
+    batch : int64 Tensor
+        Items of the batch in training, set by whoever makes the batches.
+    """
+
+    def __init__(self):
+        self.rows = self.weight = self.batch = None
+
+
 class _Batches:
     """Slices of tensors in a fresh random order each epoch, in place of a DataLoader."""
 
-    def __init__(self, dataset, batch_size, generator=None):
+    def __init__(self, dataset, batch_size, generator=None, subset=None):
         self.dataset, self.batch_size, self.generator = dataset, batch_size, generator
+        self.subset = subset
+
+    def _n_items(self):
+        chosen = None if self.subset is None else self.subset.rows
+        return len(self.dataset if chosen is None else chosen)
 
     def __len__(self):
-        return -(-len(self.dataset) // self.batch_size)
+        return -(-self._n_items() // self.batch_size)
 
     def __iter__(self):
-        n_items = len(self.dataset)
+        n_items = self._n_items()
         if self.generator is None:
             index = torch.arange(n_items)
         else:
             index = torch.randperm(n_items, generator=self.generator)
+        if self.subset is not None and self.subset.rows is not None:
+            index = self.subset.rows[index]
         # near-equal batches: a last batch of one item would break batch normalisation
         for part in torch.tensor_split(index, len(self)):
-            yield self.dataset.batch(part)
+            inputs, (targets, weight) = self.dataset.batch(part)
+            if self.subset is not None:
+                self.subset.batch = part
+                if self.subset.weight is not None:
+                    factor = self.subset.weight[part].to(targets.device)
+                    weight = factor if weight is None else weight * factor
+            yield inputs, (targets, weight)
 
 
 class _StepSchedule(Callback):
-    """A learning-rate schedule that moves at every optimiser step."""
+    """A learning-rate schedule that moves at every optimiser step.
 
-    def __init__(self, kind, lr, total_steps):
-        self.kind, self.lr, self.total_steps = kind, lr, total_steps
+    It is laid out for epochs of `epoch_steps` steps. In an epoch on a part of the data, which
+    has fewer, each step moves it further, so that an epoch always takes it equally far and it
+    ends where it should.
+    """
+
+    def __init__(self, kind, lr, total_steps, epoch_steps):
+        self.kind, self.lr = kind, lr
+        self.total_steps, self.epoch_steps = total_steps, epoch_steps
 
     def on_train_begin(self, net, **kwargs):
         schedules = torch.optim.lr_scheduler
@@ -70,9 +106,15 @@ class _StepSchedule(Callback):
                 net.optimizer_, self.lr, total_steps=self.total_steps + 1, cycle_momentum=cycle
             )
 
+    def on_epoch_begin(self, net, **kwargs):
+        self.n_batches_ = 0
+
     def on_batch_end(self, net, training=False, **kwargs):
         if training:
-            self.schedule_.step()
+            before = self.n_batches_ * self.epoch_steps // net.n_batches_
+            self.n_batches_ += 1
+            for _ in range(before, self.n_batches_ * self.epoch_steps // net.n_batches_):
+                self.schedule_.step()
 
     def on_train_end(self, net, **kwargs):
         self.schedule_ = None  # it holds the optimiser's state
@@ -92,8 +134,11 @@ class Net(NeuralNet):
     """A skorch net whose batches are slices of tensors and whose loss is a function.
 
     Made by `fit_net`. ``history`` has ``train_loss``, ``dur`` and, with validation data,
-    ``valid_loss`` for each epoch.
+    ``valid_loss`` for each epoch. A callback may set ``subset``, a `TrainingSubset`, before the
+    first epoch, to choose what each epoch trains on. ``n_steps_`` counts optimiser steps.
     """
+
+    subset = None
 
     def __init__(self, *args, loss, generator=None, gradient_clip=None, mixed=False, **kwargs):
         super().__init__(*args, **kwargs)
@@ -118,6 +163,7 @@ class Net(NeuralNet):
         params = [p for p in self.module_.parameters() if p.requires_grad]
         self.optimizer_ = self.optimizer(params, lr=self.lr, **self.get_params_for("optimizer"))
         self.scaler_ = torch.amp.GradScaler("cuda", enabled=self.mixed)
+        self.n_steps_ = 0
         return self
 
     def check_data(self, X, y=None):
@@ -127,7 +173,9 @@ class Net(NeuralNet):
         return X, self.train_split
 
     def get_iterator(self, dataset, training=False):
-        return _Batches(dataset, self.batch_size, self.generator if training else None)
+        if not training:
+            return _Batches(dataset, self.batch_size)
+        return _Batches(dataset, self.batch_size, self.generator, self.subset)
 
     def infer(self, x, **fit_params):
         with torch.autocast("cuda", enabled=self.mixed):
@@ -141,19 +189,23 @@ class Net(NeuralNet):
         self.module_.train()
         self.optimizer_.zero_grad(set_to_none=True)
         inputs, targets = unpack_data(batch)
-        loss = self.get_loss(self.infer(inputs), targets, X=inputs, training=True)
+        output = self.infer(inputs)
+        loss = self.get_loss(output, targets, X=inputs, training=True)
         self.scaler_.scale(loss).backward()
         if self.gradient_clip is not None:
             self.scaler_.unscale_(self.optimizer_)
             nn.utils.clip_grad_norm_(self.module_.parameters(), self.gradient_clip)
         self.scaler_.step(self.optimizer_)
         self.scaler_.update()
-        return {"loss": loss.detach()}
+        self.n_steps_ += 1
+        return {"loss": loss.detach(), "y_pred": output}
 
     def run_single_epoch(self, iterator, training, prefix, step_fn, **fit_params):
         """One epoch; the mean loss is read from the device once, not at every batch."""
         if iterator is None:
             return
+        if training:
+            self.n_batches_ = len(iterator)
         total, n_items = 0.0, 0
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
@@ -254,8 +306,9 @@ def fit_net(
         extra["optimizer__momentum"] = momentum
     hooks = []
     if schedule is not None:
-        total_steps = (schedule_epochs or max_epochs) * -(-len(dataset) // batch_size)
-        hooks.append(("schedule", _StepSchedule(schedule, lr, total_steps)))
+        epoch_steps = -(-len(dataset) // batch_size)
+        total_steps = (schedule_epochs or max_epochs) * epoch_steps
+        hooks.append(("schedule", _StepSchedule(schedule, lr, total_steps, epoch_steps)))
     if early_stopping is not None and valid is not None:
         hooks.append(("early_stopping", EarlyStopping(
             patience=early_stopping, load_best=True, sink=_silent)))  # fmt: skip

@@ -155,7 +155,7 @@ class _ArchitectureEstimator(InstancesMixin, BaseEstimator):
         )
         self.module_ = self.net_.module_
         self.history_ = epochs_of(self.net_)
-        _estimate_batch_norm(self.module_, X, n_batches * len(self.history_), seed)
+        _estimate_batch_norm(self.module_, X, self.net_.n_steps_, seed)
         self.n_parameters_ = sum(p.numel() for p in module.parameters())
         return self
 

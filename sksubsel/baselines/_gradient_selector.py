@@ -1,0 +1,177 @@
+"""What selectors by the gradients of one trained model share: the model, its gradients, weights."""
+
+from __future__ import annotations
+
+import warnings
+from abc import abstractmethod
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, StrOptions
+
+from sksubsel._validation import check_finite
+from sksubsel.base import BaseSelector
+from sksubsel.baselines.adaptive.gradients import GradientRecorder, LastLayerGradients
+from sksubsel.baselines.adaptive.strategy import View
+from sksubsel.samplers.quotas import allocate
+from sksubsel.zoo.classifier import ArchitectureClassifier
+
+__all__ = ["GradientSelector"]
+
+_BATCH = 1024
+_TINY = 1e-12  # probabilities are no smaller, where logits are made of them
+
+
+class GradientSelector(BaseSelector):
+    """A selector that asks a strategy of adaptive selection once, about one trained model.
+
+    A child has the parameters `budget`, `gradient`, `estimator` and `random_state` and says in
+    `_strategy` what to ask, and in `_quotas` how the rows are shared among the classes.
+    """
+
+    _parameter_constraints: dict = {
+        **BaseSelector._parameter_constraints,
+        "gradient": [StrOptions({"last_layer", "bias"})],
+        "estimator": [HasMethods(["fit", "predict_proba"]), None],
+        "random_state": ["random_state"],
+    }
+    _quotas: str | None = None
+
+    def fit(self, X, y=None, *, proba=None, features=None):
+        """Select instances by the gradients of a model trained on them.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, F) or (N, channels, height, width)
+        y : array-like of shape (N,)
+            Class labels of any dtype.
+        proba : array-like of shape (N, C), default=None
+            Probabilities of the classes, in sorted order, from a model trained elsewhere;
+            `estimator` is not used.
+        features : array-like of shape (N, H), default=None
+            What the last layer of that model sees. None: X, flattened and standardised.
+
+        Returns
+        -------
+        self
+        """
+        return super().fit(X, y, proba=proba, features=features)
+
+    @abstractmethod
+    def _strategy(self):
+        """The strategy to ask."""
+
+    def _requires_y(self):
+        return True
+
+    def _rank(self, X, y, budget, proba=None, features=None):
+        if self.task_ != "classification":
+            raise ValueError(
+                f"y must hold class labels for {type(self).__name__}, whose gradients are those "
+                "of cross-entropy; got continuous targets"
+            )
+        rng = check_random_state(self.random_state)
+        gradients = self._gradients(X, y, proba, features, rng)
+        strategy = self._strategy()
+        strategy.start(len(X), rng)
+        view = View(len(X), y, gradients=lambda: gradients)
+        rows, weights, gains = strategy.select(view, budget, rng)
+        self.gains_ = gains
+        self._codes = y
+        self._weight_of = np.zeros(len(X))
+        self._weight_of[rows] = weights
+        scores = np.full(len(X), np.nan)
+        scores[rows] = self._scores_in_order(gains)
+        return rows, scores
+
+    def _scores_in_order(self, gains):
+        """Scores of the rows in the order chosen, descending."""
+        return np.arange(len(gains), 0, -1, dtype=np.float64)
+
+    def _weigh(self, rows):
+        return self._weight_of[rows]
+
+    def _select(self, budget):
+        if self._quotas is None or budget >= len(self.ranking_):
+            return super()._select(budget)
+        codes = self._codes[self.ranking_]
+        # the place of each row among those of its class, in the order chosen
+        order = np.argsort(codes, kind="stable")
+        counts = np.bincount(codes, minlength=len(self.classes_))
+        place = np.empty(len(codes), dtype=np.int64)
+        place[order] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
+        quotas = allocate(np.bincount(self._codes), budget, self._quotas)
+        # a class may be asked for one row more than it had at the larger budget: others fill up
+        within = np.argsort(place >= quotas[codes], kind="stable")
+        return np.sort(self.ranking_[within[:budget]])
+
+    def _gradients(self, X, y, proba, features, rng):
+        n_classes = len(self.classes_)
+        network = isinstance(self.estimator, ArchitectureClassifier)
+        if proba is None and n_classes > 1:
+            model = self._fit_estimator(X, y, rng)
+            if network and features is None:
+                return _network_gradients(model, X, y)
+            proba = model.predict_proba(X if network else _standardised(X, self.estimator))
+        elif proba is None:
+            proba = np.ones((len(X), 1))  # one class: nothing is left to learn
+        proba = np.asarray(proba, dtype=np.float32)
+        if proba.shape != (len(X), n_classes):
+            raise ValueError(
+                f"proba must have shape (N, C)=({len(X)}, {n_classes}); got {proba.shape}"
+            )
+        check_finite(proba, "proba")
+        if proba.min() < 0 or abs(proba.sum(axis=1) - 1).max() > 1e-3:
+            raise ValueError("proba must be at least 0 with rows that sum to 1")
+        if features is None:
+            features = _standardised(X, None)
+        features = np.asarray(features)
+        if features.ndim != 2 or len(features) != len(X):
+            raise ValueError(
+                f"features must have shape (N, H) with N={len(X)}; got {features.shape}"
+            )
+        check_finite(features, "features")
+        residual = proba.copy()
+        residual[np.arange(len(y)), y] -= 1
+        return LastLayerGradients(residual, features, np.log(np.maximum(proba, _TINY)))
+
+    def _fit_estimator(self, X, y, rng):
+        seed = int(rng.randint(2**31 - 1))
+        if self.estimator is None:
+            model = LogisticRegression(max_iter=50)
+            with warnings.catch_warnings():
+                # an unfinished fit serves as well: in a finished one, few gradients are left
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                return model.fit(_standardised(X, None), y)
+        model = clone(self.estimator)
+        if model.get_params().get("random_state", 0) is None:
+            model.set_params(random_state=seed)
+        if isinstance(model, ArchitectureClassifier):
+            return model.fit(X, y)
+        return model.fit(_standardised(X, self.estimator), y)
+
+
+def _standardised(X, estimator):
+    """X as vectors, in units of standard deviations; as it is for an estimator that was given."""
+    flat = X.reshape(len(X), -1)
+    return flat if estimator is not None else StandardScaler().fit_transform(flat)
+
+
+def _network_gradients(model, X, y):
+    device = next(model.module_.parameters()).device
+    with GradientRecorder(model.module_) as recorder:
+        for start in range(0, len(X), _BATCH):
+            part = slice(start, start + _BATCH)
+            inputs = torch.from_numpy(np.array(X[part], dtype=np.float32)).to(device)
+            targets = torch.from_numpy(y[part]).to(device)
+            recorder.add(
+                lambda inputs=inputs: model.module_(inputs),
+                lambda output, targets=targets: F.cross_entropy(output, targets, reduction="sum"),
+            )
+    return recorder.gradients()

@@ -1,0 +1,184 @@
+"""One skorch callback that trains on a subset and selects it anew every few epochs."""
+
+from __future__ import annotations
+
+import time
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_random_state
+
+from sksubsel._net import Callback
+from sksubsel._validation import check_budget
+from sksubsel.baselines.adaptive.strategy import Strategy, View
+from sksubsel.baselines.adaptive.training import attach
+
+__all__ = ["SubsetCallback"]
+
+
+class SubsetCallback(Callback):
+    """Trains a skorch net on a subset, which it selects again every R epochs.
+
+    It works in ``ArchitectureClassifier(callbacks=[...])`` and its regressor, and in stock skorch
+    nets such as `skorch.NeuralNetClassifier`, which need not be subclassed. The training data are
+    those that the net trains on: what a validation split leaves of them.
+
+    Parameters
+    ----------
+    strategy : Strategy
+        How to select, such as ``RS2Strategy()`` or ``GradMatchStrategy(lam=0.1)``. It is not
+        changed; each training works with a clone.
+    budget : int or float, default=0.1
+        How many instances to select: an int is a count, a float in (0, 1] a fraction.
+    every : int or None, default=None
+        R, epochs from one selection to the next; 0 selects once. None: the strategy's own, 20 for
+        CRAIG, GLISTER and Grad-Match, 1 for RS2, InfoBatch and MILO, 0 for a warm-up.
+    warm_start : int or None, default=None
+        Epochs on all data before the first selection. None: the strategy's own, five for a
+        warm-up and otherwise none.
+    keep_rows : bool, default=True
+        Keep rows and weights of all selections in `history_`. False keeps the last one alone.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the selections.
+
+    Attributes
+    ----------
+    history_ : list of dict
+        For each selection ``epoch`` (from 1, the first trained on it), ``n_selected``,
+        ``seconds``, and with `keep_rows` ``rows`` and ``weights``.
+    sample_indices_ : int64 ndarray of shape (B,)
+        Rows of the last selection, ascending.
+    sample_weight_ : float64 ndarray of shape (B,)
+        Their weights.
+
+    Notes
+    -----
+    Weights multiply the loss of each instance, also on top of a `sample_weight` of ours or of the
+    criterion's class weights; strategies see gradients of the unweighted loss. The loss of a batch
+    is still divided by its size, so that weights with a mean of one keep the learning rate's
+    meaning. Gradients are taken in evaluation mode; a selection by them costs a prediction of all
+    rows and the strategy's own time.
+
+    ``net.history`` gets, for each epoch, ``n_train``, the rows trained on, and ``select_dur``,
+    seconds of selecting, which ``dur`` includes or not by the order of the callbacks.
+
+    *Learning-rate schedules.* An epoch on a subset has fewer steps. The schedules of
+    `ArchitectureClassifier` move further at each of them, so that an epoch always takes them
+    equally far and the last ends them; its `min_steps` counts steps on all data. skorch's
+    LRScheduler is right as it is where it moves by epochs; where it moves by steps, lay it out for
+    the number that there will be.
+
+    *Stock nets.* While `fit` runs, the instance's `get_iterator` and `get_loss` are replaced, and
+    put back when it ends, also by an exception. The criterion has to have a ``reduction``, as
+    torch's have; class labels have to be ints from 0. The order of batches is the iterator's own:
+    ascending rows unless there is ``iterator_train__shuffle=True``. Each `fit` or `partial_fit`
+    starts anew, from epoch 1.
+
+    Examples
+    --------
+    >>> from sksubsel import ArchitectureClassifier
+    >>> from sksubsel.baselines.adaptive import RS2Strategy, SubsetCallback
+    >>> from sksubsel.datasets import load_digits_images
+    >>> from sksubsel.networks.proxy import build_proxy
+    >>> X, y = load_digits_images(return_X_y=True)
+    >>> callback = SubsetCallback(RS2Strategy(), budget=0.2, random_state=0)
+    >>> model = ArchitectureClassifier(
+    ...     build=build_proxy, max_epochs=3, callbacks=[callback], random_state=0
+    ... )
+    >>> model = model.fit(X, y)
+    >>> [row["n_train"] for row in model.history_]
+    [359, 359, 359]
+    """
+
+    def __init__(
+        self,
+        strategy,
+        *,
+        budget=0.1,
+        every=None,
+        warm_start=None,
+        keep_rows=True,
+        random_state=None,
+    ):
+        self.strategy = strategy
+        self.budget = budget
+        self.every = every
+        self.warm_start = warm_start
+        self.keep_rows = keep_rows
+        self.random_state = random_state
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs):
+        if not isinstance(self.strategy, Strategy):
+            raise TypeError(
+                "strategy must be a Strategy of sksubsel.baselines.adaptive, such as "
+                f"RS2Strategy(); got {self.strategy!r}"
+            )
+        self.strategy_ = clone(self.strategy)
+        self.every_ = _count(self.every, "every", self.strategy.every)
+        self.warm_start_ = _count(self.warm_start, "warm_start", self.strategy.warm_start)
+        self.rng_ = check_random_state(self.random_state)
+        self.history_ = []
+        self.sample_indices_ = self.sample_weight_ = None
+        self.epoch_, self.losses_, self.n_train_ = 0, None, None
+        self.access_ = attach(net)
+
+    def on_epoch_begin(self, net, dataset_train=None, **kwargs):
+        self.epoch_ += 1
+        if self.epoch_ == 1:
+            self._first_epoch(dataset_train)
+        seconds = 0.0
+        since = self.epoch_ - self.warm_start_ - 1
+        if since == 0 or (since > 0 and self.every_ and since % self.every_ == 0):
+            start = time.perf_counter()
+            self._select(net)
+            seconds = time.perf_counter() - start
+            self.history_[-1]["seconds"] = seconds
+        net.history.record("n_train", self.n_train_)
+        net.history.record("select_dur", seconds)
+
+    def on_batch_end(self, net, batch=None, training=False, y_pred=None, **kwargs):
+        if training and self.losses_ is not None:
+            self.losses_[self.access_.subset.batch.numpy()] = self.access_.losses(y_pred, batch)
+
+    def on_train_end(self, net, X=None, y=None, **kwargs):
+        # these hold the net, the data or as much as the data
+        self.access_ = self.strategy_ = self.losses_ = self.y_ = None
+
+    def _first_epoch(self, dataset):
+        self.access_.dataset = dataset
+        self.n_train_ = len(dataset)
+        self.budget_ = check_budget(self.budget, len(dataset))
+        self.y_ = self.access_.labels()
+        self.strategy_.start(len(dataset), self.rng_)
+        if self.strategy_.records_losses:
+            self.losses_ = np.full(len(dataset), np.nan)
+
+    def _select(self, net):
+        access = self.access_
+        view = View(
+            len(access.dataset),
+            self.y_,
+            epoch=self.epoch_,
+            max_epochs=max(net.max_epochs, self.epoch_),
+            losses=self.losses_,
+            gradients=access.gradients,
+            inputs=access.inputs,
+        )
+        rows, weights, _ = self.strategy_.select(view, self.budget_, self.rng_)
+        order = np.argsort(rows)
+        self.sample_indices_, self.sample_weight_ = rows[order], weights[order]
+        access.set_subset(self.sample_indices_, self.sample_weight_)
+        self.n_train_ = len(rows)
+        selection = {"epoch": self.epoch_, "n_selected": len(rows)}
+        if self.keep_rows:
+            selection |= {"rows": self.sample_indices_, "weights": self.sample_weight_}
+        self.history_.append(selection)
+
+
+def _count(value, name, default):
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 0:
+        raise ValueError(f"{name} must be an int in [0, inf) or None; got {value!r}")
+    return int(value)

@@ -1,0 +1,69 @@
+"""InfoBatch: leave out some of the easy rows, and let those kept stand for them."""
+
+from __future__ import annotations
+
+from numbers import Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+
+from sksubsel.baselines.adaptive.strategy import Selection, Strategy
+
+__all__ = ["InfoBatchStrategy"]
+
+
+class InfoBatchStrategy(Strategy):
+    """Unbiased dynamic pruning [1]_.
+
+    Before each epoch, of the m rows whose loss (when last trained on) is below the mean, a random
+    part ``ratio`` is left out for this epoch; the others of them are weighted by ``m / kept``,
+    about ``1 / (1 - ratio)``, so that the expected gradient is that of all rows. Rows never
+    trained on are kept. The last epochs, from ``delta`` of the training on, are on all rows.
+
+    Parameters
+    ----------
+    ratio : float, default=0.5
+        r in the paper.
+    delta : float, default=0.875
+        Part of the epochs in which rows are left out.
+
+    Notes
+    -----
+    Time and memory O(N) each epoch; losses are those met in training, so that no pass over the
+    data is added. The number of rows follows from the losses: the callback's `budget` is not
+    used. Weights keep their scale, which is what makes them unbiased.
+
+    Use it to save a fifth to two fifths of a long training on clean data at no loss of accuracy.
+    It does not serve small budgets.
+
+    References
+    ----------
+    .. [1] Z. Qin, K. Wang, Z. Zheng, J. Gu, X. Peng, Z. Xu, D. Zhou, L. Shang, B. Sun, X. Xie,
+       Y. You, "InfoBatch: lossless training speed up by unbiased dynamic data pruning", ICLR
+       2024, Eq. 4-7. As in the authors' code, a fixed number is left out rather than each row
+       with probability r.
+    """
+
+    _parameter_constraints: dict = {
+        "ratio": [Interval(Real, 0, 1, closed="left")],
+        "delta": [Interval(Real, 0, 1, closed="both")],
+    }
+    every = 1
+    records_losses = True
+
+    def __init__(self, *, ratio=0.5, delta=0.875):
+        self.ratio = ratio
+        self.delta = delta
+
+    def select(self, view, budget, rng):
+        losses = np.full(view.n_samples, np.nan) if view.losses is None else view.losses
+        weights = np.ones(view.n_samples)
+        seen = ~np.isnan(losses)
+        if view.epoch <= self.delta * view.max_epochs and seen.any():
+            easy = np.flatnonzero(seen & (losses < losses[seen].mean()))
+            n_kept = len(easy) - round(self.ratio * len(easy))
+            weights[easy] = 0
+            if n_kept:
+                weights[rng.permutation(easy)[:n_kept]] = len(easy) / n_kept
+        rows = np.flatnonzero(weights)
+        return Selection(rows, weights[rows], np.nan_to_num(losses[rows]))

@@ -1,0 +1,134 @@
+"""What a strategy of adaptive selection is, what it is shown and what it answers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from sksubsel.samplers.quotas import allocate
+
+__all__ = ["Selection", "Strategy", "View", "class_quotas"]
+
+
+class Selection(NamedTuple):
+    """Rows chosen, what each counts in the loss, and why.
+
+    Attributes
+    ----------
+    rows : int64 ndarray of shape (B,)
+        Distinct, in the order chosen.
+    weights : float64 ndarray of shape (B,)
+        Factor of each row's loss.
+    gains : float64 ndarray of shape (B,)
+        What each row added by the strategy's own measure.
+    """
+
+    rows: np.ndarray
+    weights: np.ndarray
+    gains: np.ndarray
+
+
+class View:
+    """What a strategy may look at. Gradients and inputs cost a pass, so they come when asked for.
+
+    Parameters
+    ----------
+    n_samples : int
+    y : int64 ndarray of shape (N,) or None
+        Classes; None where targets are continuous.
+    epoch, max_epochs : int
+        The epoch that is about to begin, from 1, and how many there will be.
+    losses : ndarray of shape (N,) or None
+        Loss of each instance when it was last trained on, NaN before; only for strategies with
+        `records_losses`.
+    gradients : callable or None
+        ``gradients() -> LastLayerGradients``.
+    inputs : callable or None
+        ``inputs() -> ndarray of shape (N, F)``.
+    """
+
+    def __init__(
+        self, n_samples, y=None, *, epoch=1, max_epochs=1, losses=None, gradients=None, inputs=None
+    ):
+        self.n_samples, self.y = n_samples, y
+        self.epoch, self.max_epochs = epoch, max_epochs
+        self.losses = losses
+        self._gradients, self._inputs = gradients, inputs
+
+    def gradients(self, kind="last_layer"):
+        """Last-layer gradients, those of its bias alone where `kind` is "bias"."""
+        gradients = self._gradients()
+        return gradients.bias_only() if kind == "bias" else gradients
+
+    def inputs(self):
+        """Instances as vectors: (N, F)."""
+        return self._inputs()
+
+
+class Strategy(BaseEstimator, ABC):
+    """A rule by which a training run chooses what to train on next.
+
+    A child implements `select`. What it learns in a run it keeps in attributes that end in an
+    underscore and are reset by `start`. Parameters are scikit-learn's: `get_params`, `clone`,
+    and nested names such as ``strategy__lam`` work.
+
+    Attributes
+    ----------
+    every : int
+        How often to select again by default, in epochs; 0: once.
+    warm_start : int
+        Epochs on all data before the first selection by default.
+    records_losses : bool
+        Whether the loss of each instance trained on is to be recorded.
+    """
+
+    _parameter_constraints: dict = {}
+    every = 20
+    warm_start = 0
+    records_losses = False
+
+    def start(self, n_samples, rng):
+        """Forget earlier runs and check the parameters; called before the first selection."""
+        self._validate_params()
+
+    @abstractmethod
+    def select(self, view, budget, rng):
+        """Choose rows.
+
+        Parameters
+        ----------
+        view : View
+        budget : int
+            B.
+        rng : RandomState
+
+        Returns
+        -------
+        Selection
+        """
+
+
+def class_quotas(y, n_samples, budget, stratify):
+    """Rows of each class (ascending) and how many to choose of them, where that is any.
+
+    One class of all rows where `stratify` or `y` is None.
+    """
+    if stratify is None or y is None:
+        return [(np.arange(n_samples), budget)]
+    counts = np.bincount(y)
+    members = np.split(np.argsort(y, kind="stable"), np.cumsum(counts)[:-1])
+    quotas = allocate(counts, budget, stratify)
+    return [(rows, int(quota)) for rows, quota in zip(members, quotas) if quota]
+
+
+def interleave(parts):
+    """Join the selections of classes so that each head of it holds all classes in proportion.
+
+    Within a class the order stays.
+    """
+    place = np.concatenate([(np.arange(len(p.rows)) + 0.5) / len(p.rows) for p in parts])
+    order = np.argsort(place, kind="stable")
+    return Selection(*(np.concatenate(columns)[order] for columns in zip(*parts)))
