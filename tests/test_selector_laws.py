@@ -39,6 +39,14 @@ from sksubsel.baselines.random import Random
 from sksubsel.baselines.ridge_design import RidgeDesign
 from sksubsel.baselines.score_selector import ScoreSelector
 from sksubsel.baselines.selection_via_proxy import SelectionViaProxy
+from sksubsel.baselines.submodular import (
+    FacilityLocation,
+    FeatureBased,
+    GraphCut,
+    LogDeterminant,
+    SaturatedCoverage,
+    SieveStreaming,
+)
 from sksubsel.baselines.tdds import TDDS
 from sksubsel.baselines.uncertainty import Uncertainty
 
@@ -69,6 +77,8 @@ class Case:
 TRAINS = "permutation", "flattening"  # a network, by batches; another one for images
 SAMPLES = *TRAINS, "head"  # and its sampler does not take the top
 
+TIES = "seed", "permutation"  # two rows near each other alone gain the same: the lower index
+
 CASES = {
     "Random": Case(Random, "permutation"),
     "Random-equal": Case(Random, "permutation", stratify="equal"),
@@ -85,6 +95,23 @@ CASES = {
     "Moderate": Case(Moderate),
     "Moderate-equal": Case(Moderate, stratify="equal"),
     "Moderate-all": Case(Moderate, stratify=None),
+    "FacilityLocation": Case(FacilityLocation, *TIES),
+    "FacilityLocation-equal": Case(FacilityLocation, *TIES, stratify="equal", weighted=True),
+    "FacilityLocation-sparse": Case(FacilityLocation, *TIES, mode="sparse", n_neighbors=8),
+    "FacilityLocation-stochastic": Case(
+        FacilityLocation, "permutation", "nested", "descending", optimizer="stochastic"
+    ),
+    "FacilityLocation-partition": Case(
+        FacilityLocation, "permutation", "nested", optimizer="partition", n_partitions=3
+    ),
+    "GraphCut": Case(GraphCut, "seed"),
+    "GraphCut-class": Case(GraphCut, "seed", stratify="proportional"),
+    "LogDeterminant": Case(LogDeterminant, *TIES),
+    "LogDeterminant-equal": Case(LogDeterminant, *TIES, stratify="equal"),
+    "FeatureBased": Case(FeatureBased, "seed"),
+    "FeatureBased-log": Case(FeatureBased, "seed", concave="log", stratify="equal"),
+    "SaturatedCoverage": Case(SaturatedCoverage, *TIES),
+    "SieveStreaming": Case(SieveStreaming, "permutation", "nested", "descending", "seed"),
     "RidgeDesign": Case(RidgeDesign, *TRAINS, n_components=64),
     "ScoreSelector": Case(ScoreSelector, *TRAINS),
     "ScoreSelector-moderate": Case(ScoreSelector, *SAMPLES, sampler="moderate", stratify="equal"),
@@ -121,10 +148,13 @@ def law(exception=None):
 
 @functools.cache
 def data():
-    """X float64 (60, 4) and y of three classes of 30, 20 and 10 rows, shuffled; read-only."""
+    """X float64 (60, 4) and y of three classes of 30, 20 and 10 rows, shuffled; read-only.
+
+    X is positive, as a few selectors ask.
+    """
     rng = np.random.default_rng(0)
     y = rng.permutation(np.repeat([0, 1, 2], [30, 20, 10]))
-    X = rng.normal(size=(N, 4)) + 2 * np.eye(4)[y]
+    X = rng.gamma(3, 0.5, size=(N, 4)) + 2 * np.eye(4)[y]
     X.setflags(write=False)
     y.setflags(write=False)
     return X, y
@@ -391,7 +421,7 @@ def test_values_that_are_not_finite(name, value):
 @pytest.mark.parametrize("index_type", [np.int32, np.int64])
 def test_sparse_tables(name, index_type):
     X, y = data()
-    X = np.where(np.abs(X) < 0.5, 0, np.abs(X))
+    X = np.where(X < 1, 0, X)
     table = sparse.csr_matrix(X)
     table.indices, table.indptr = table.indices.astype(index_type), table.indptr.astype(index_type)
     selector = CASES[name].make()
