@@ -6,6 +6,7 @@ from sksubsel.zoo import ArchitectureClassifier, ArchitectureRegressor, ModelZoo
 from sksubsel.approximator import ModelApproximator
 from sksubsel.selector import SubsetSelector
 from sksubsel.subselnet import SubSelNet
+from sksubsel.subset_classifier import SubsetClassifier, SubsetRegressor
 
 __version__ = "0.1.0"
 
@@ -17,5 +18,7 @@ __all__ = [
     "ModelApproximator",
     "ModelZoo",
     "SubSelNet",
+    "SubsetClassifier",
+    "SubsetRegressor",
     "SubsetSelector",
 ]

@@ -18,11 +18,21 @@ from sklearn.utils import assert_all_finite, column_or_1d, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _estimator_has, check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from sksubsel.baselines import Random
 
 __all__ = ["SubsetClassifier", "SubsetRegressor"]
+
+
+def _answers(name):
+    """Whether the estimator, fitted or to be fitted, has a method."""
+
+    def check(self):
+        estimator = getattr(self, "estimator_", self.estimator)
+        return hasattr(self._plain() if estimator is None else estimator, name)
+
+    return check
 
 
 class _SubsetEstimator(MetaEstimatorMixin, BaseEstimator):
@@ -86,7 +96,7 @@ class _SubsetEstimator(MetaEstimatorMixin, BaseEstimator):
         tags.input_tags.allow_nan = False  # selectors refuse it
         return tags
 
-    @available_if(_estimator_has("predict"))
+    @available_if(_answers("predict"))
     def predict(self, X):
         """Predict with the estimator trained on the subset.
 
@@ -101,7 +111,7 @@ class _SubsetEstimator(MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return self.estimator_.predict(X)
 
-    @available_if(_estimator_has("score"))
+    @available_if(_answers("score"))
     def score(self, X, y):
         """Score of the estimator trained on the subset.
 
@@ -202,7 +212,7 @@ class SubsetClassifier(ClassifierMixin, _SubsetEstimator):
                 stacklevel=4,
             )
 
-    @available_if(_estimator_has("predict_proba"))
+    @available_if(_answers("predict_proba"))
     def predict_proba(self, X):
         """Probabilities of all classes of `fit`.
 
@@ -218,7 +228,7 @@ class SubsetClassifier(ClassifierMixin, _SubsetEstimator):
         check_is_fitted(self)
         return self._all_classes(self.estimator_.predict_proba(X), 0)
 
-    @available_if(_estimator_has("predict_log_proba"))
+    @available_if(_answers("predict_log_proba"))
     def predict_log_proba(self, X):
         """Logarithm of `predict_proba`.
 
@@ -234,7 +244,7 @@ class SubsetClassifier(ClassifierMixin, _SubsetEstimator):
         check_is_fitted(self)
         return self._all_classes(self.estimator_.predict_log_proba(X), -np.inf)
 
-    @available_if(_estimator_has("decision_function"))
+    @available_if(_answers("decision_function"))
     def decision_function(self, X):
         """Decision values of the estimator, completed for classes that the subset lacks.
 

@@ -21,9 +21,11 @@ from sksubsel import (
     ModelApproximator,
     ModelZoo,
     SubSelNet,
+    SubsetClassifier,
+    SubsetRegressor,
     SubsetSelector,
 )
-from sksubsel.baselines import Random
+from sksubsel.baselines import Random, TrainingDynamics
 from sksubsel.features import InstanceFeatures
 
 
@@ -78,13 +80,29 @@ CASES = {
     "Random": Case(
         lambda t: Random(budget=30), lambda t: (t.X, t.y), lambda e, t: e.sample_indices_
     ),
+    "TrainingDynamics": Case(
+        lambda t: TrainingDynamics(max_epochs=2),
+        lambda t: (t.X, t.y),
+        lambda e, t: e.proba_,
+    ),
+    "SubsetClassifier": Case(
+        lambda t: SubsetClassifier(selector=Random(40, stratify="equal", random_state=0)),
+        lambda t: (t.X.reshape(150, -1), t.y),
+        lambda e, t: e.predict_proba(t.X_test.reshape(100, -1)),
+    ),
+    "SubsetRegressor": Case(
+        lambda t: SubsetRegressor(selector=Random(40, random_state=0)),
+        lambda t: (t.X.reshape(150, -1), t.y / 3),
+        lambda e, t: e.predict(t.X_test.reshape(100, -1)),
+    ),
     "InstanceFeatures": Case(
         lambda t: InstanceFeatures(), lambda t: (t.X,), lambda e, t: e.transform(t.X_test)
     ),
 }
 CLASSES = [
     ArchitectureEncoder, ModelApproximator, SubsetSelector, SubSelNet, ModelZoo,
-    ArchitectureClassifier, ArchitectureRegressor, Random, InstanceFeatures,
+    ArchitectureClassifier, ArchitectureRegressor, Random, InstanceFeatures, TrainingDynamics,
+    SubsetClassifier, SubsetRegressor,
 ]  # fmt: skip
 
 
@@ -209,6 +227,8 @@ def test_not_fitted(name, tiny):
 @pytest.mark.parametrize("name", [n for n in CASES if n != "InstanceFeatures"])
 def test_bad_parameter(name, tiny):
     estimator = CASES[name].make(tiny)
-    bad = next(p for p in ("random_state", "device") if p in estimator.get_params())
+    bad = next(
+        p for p in ("random_state", "device", "sample_weight") if p in estimator.get_params()
+    )
     with pytest.raises((ValueError, TypeError), match=bad):
         estimator.set_params(**{bad: "nonsense"}).fit(*CASES[name].data(tiny))
