@@ -22,23 +22,30 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sksubsel import baselines
 from sksubsel.base import BaseSelector
-from sksubsel.baselines.aum import AUM
-from sksubsel.baselines.bottom_loss import BottomLoss
-from sksubsel.baselines.ccs import CCS
-from sksubsel.baselines.d2_pruning import D2Pruning
-from sksubsel.baselines.dual import DUAL
-from sksubsel.baselines.el2n import EL2N
-from sksubsel.baselines.forgetting import Forgetting
-from sksubsel.baselines.grand import GraNd
-from sksubsel.baselines.herding import Herding
-from sksubsel.baselines.k_center import KCenterGreedy
-from sksubsel.baselines.k_means_medoids import KMeansMedoids
-from sksubsel.baselines.moderate import Moderate
-from sksubsel.baselines.pruning import Pruning
-from sksubsel.baselines.random import Random
-from sksubsel.baselines.ridge_design import RidgeDesign
-from sksubsel.baselines.score_selector import ScoreSelector
-from sksubsel.baselines.selection_via_proxy import SelectionViaProxy
+from sksubsel.baselines import (
+    AUM,
+    CCS,
+    DUAL,
+    EL2N,
+    TDDS,
+    BottomLoss,
+    D2Pruning,
+    Forgetting,
+    GraNd,
+    Herding,
+    KCenterGreedy,
+    KMeansMedoids,
+    Moderate,
+    Pruning,
+    Random,
+    RidgeDesign,
+    ScoreSelector,
+    SelectionViaProxy,
+    Uncertainty,
+)
+from sksubsel.baselines.craig import CRAIG
+from sksubsel.baselines.glister import GLISTER
+from sksubsel.baselines.grad_match import GradMatch
 from sksubsel.baselines.submodular import (
     FacilityLocation,
     FeatureBased,
@@ -47,8 +54,6 @@ from sksubsel.baselines.submodular import (
     SaturatedCoverage,
     SieveStreaming,
 )
-from sksubsel.baselines.tdds import TDDS
-from sksubsel.baselines.uncertainty import Uncertainty
 
 LAWS_WITH_EXCEPTIONS = {
     "head": "a selection is the head of the ranking, or of that of each class",
@@ -112,6 +117,11 @@ CASES = {
     "FeatureBased-log": Case(FeatureBased, "seed", concave="log", stratify="equal"),
     "SaturatedCoverage": Case(SaturatedCoverage, *TIES),
     "SieveStreaming": Case(SieveStreaming, "permutation", "nested", "descending", "seed"),
+    "CRAIG": Case(CRAIG, "seed"),
+    "GLISTER": Case(GLISTER, "permutation"),
+    "GradMatch": Case(GradMatch, "seed"),
+    "GradMatch-batch": Case(GradMatch, "permutation", by="batch", batch_size=4),
+    "GradMatch-all": Case(GradMatch, "seed", by=None),
     "RidgeDesign": Case(RidgeDesign, *TRAINS, n_components=64),
     "ScoreSelector": Case(ScoreSelector, *TRAINS),
     "ScoreSelector-moderate": Case(ScoreSelector, *SAMPLES, sampler="moderate", stratify="equal"),
