@@ -6,6 +6,18 @@ from sksubsel.baselines.k_center import KCenterGreedy
 from sksubsel.baselines.k_means_medoids import KMeansMedoids
 from sksubsel.baselines.moderate import Moderate
 from sksubsel.baselines.ridge_design import RidgeDesign
+from sksubsel.baselines.submodular import (
+    FacilityLocation,
+    FeatureBased,
+    GraphCut,
+    LogDeterminant,
+    SaturatedCoverage,
+    SieveStreaming,
+)
+from sksubsel.baselines.craig import CRAIG
+from sksubsel.baselines.glister import GLISTER
+from sksubsel.baselines.grad_match import GradMatch
+from sksubsel.baselines.adaptive import SubsetCallback
 from sksubsel.baselines.dynamics import TrainingDynamics
 from sksubsel.baselines.score_selector import ScoreSelector
 from sksubsel.baselines.uncertainty import Uncertainty
@@ -24,22 +36,32 @@ from sksubsel.baselines.d2_pruning import D2Pruning
 __all__ = [
     "AUM",
     "CCS",
+    "CRAIG",
     "DUAL",
     "EL2N",
+    "GLISTER",
     "TDDS",
     "BottomLoss",
     "D2Pruning",
+    "FacilityLocation",
+    "FeatureBased",
     "Forgetting",
     "GraNd",
+    "GradMatch",
+    "GraphCut",
     "Herding",
     "KCenterGreedy",
     "KMeansMedoids",
+    "LogDeterminant",
     "Moderate",
     "Pruning",
     "Random",
     "RidgeDesign",
+    "SaturatedCoverage",
     "ScoreSelector",
     "SelectionViaProxy",
+    "SieveStreaming",
+    "SubsetCallback",
     "TrainingDynamics",
     "Uncertainty",
 ]
