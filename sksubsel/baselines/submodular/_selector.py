@@ -68,6 +68,8 @@ class SubmodularSelector(BaseSelector):
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
+            if not sample_weight.any():
+                raise ValueError("sample_weight must have at least one non-zero number")
         self._limit = budget
         members = self._split(y, n_samples)
         allowed = np.isin(np.arange(n_samples), initial, invert=True)

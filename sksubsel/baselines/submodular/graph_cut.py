@@ -44,7 +44,7 @@ class GraphCut(CoverSelector):
         "dense" takes the likeness of all pairs, of the n rows taken together (all, or those
         of a class), but keeps none of them. "per_class" does so within classes, with no likeness
         between them, though the budget is shared without quotas. "sparse" keeps that of each row
-        and its nearest ones, ``n (56 n_neighbors + 4 F)`` bytes at the most. "auto" is dense up
+        and its nearest ones, ``n (40 n_neighbors + 8 F)`` bytes at the most. "auto" is dense up
         to 20,000 rows covered together, if that is within `memory_limit`, and sparse otherwise.
     n_neighbors : int, default=32
         Rows that each is linked with in a sparse kernel, besides those which it is among the

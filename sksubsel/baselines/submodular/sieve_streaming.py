@@ -172,6 +172,7 @@ class SieveStreaming(BaseSelector):
         self._gamma = FeatureSimilarity(self.reference_, self.kernel, self.gamma).gamma
         self._sieves = Sieves(budget, len(self.reference_), self.epsilon)
         self._reservoir = np.empty(budget, dtype=np.int64)
+        self._seed = self._rng.randint(2**31 - 1)
 
     def _pass(self, X):
         n_references, sieves = len(self.reference_), self._sieves
@@ -197,7 +198,8 @@ class SieveStreaming(BaseSelector):
         rows, gains = self._sieves.best()
         n_seen = self._sieves.n_seen
         budget = min(len(self._reservoir), n_seen)
-        others = self._reservoir[:budget]
+        # Places in the reservoir are not random: early rows stay where they were put.
+        others = np.random.RandomState(self._seed).permutation(self._reservoir[:budget])
         others = np.sort(others[np.isin(others, rows, invert=True)][: budget - len(rows)])
         self.gains_ = np.append(gains, np.zeros(len(others)))
         ranking = np.append(rows, others)
