@@ -6,6 +6,7 @@ To add a selector, add a line to CASES. The first test fails until every selecto
 
 import functools
 import inspect
+import pathlib
 import pickle
 import random
 import re
@@ -143,6 +144,7 @@ CASES = {
 }
 
 CLASSES = list(dict.fromkeys(case.cls for case in CASES.values()))
+CHOOSING = pathlib.Path(__file__).parents[1] / "docs" / "choosing.md"
 N = 60
 BUDGETS = [1, 2, 7, 29, N - 1, N, 0.001, 0.25, 1.0]
 
@@ -208,6 +210,19 @@ def test_the_list_is_complete():
     assert exported - {case.cls.__name__ for case in CASES.values()} == set()
     for name, case in CASES.items():
         assert name.split("-")[0] == case.cls.__name__
+
+
+def test_the_page_that_chooses_names_all():
+    text = CHOOSING.read_text(encoding="utf-8")
+    names = set(re.findall(r"`(\w+)[`(]", text))
+    assert {cls.__name__ for cls in CLASSES} - names == set()
+
+
+def test_the_page_that_chooses_runs(capsys):
+    code = re.findall(r"```python\n(.*?)```", CHOOSING.read_text(encoding="utf-8"), re.DOTALL)
+    exec("\n".join(code), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["Random", "Herding"]
 
 
 @law()

@@ -50,7 +50,8 @@ class Herding(GeometricSelector):
 
     Use it for small budgets (from a few rows of each class), where one wants typical rows, and
     with features in which the mean of a class means something. It says nothing about the spread
-    of a class: at larger budgets it is no better than random. Scale the columns of a table first.
+    of a class: at larger budgets it is no better than random, often worse. Scale the
+    columns of a table first.
 
     References
     ----------
