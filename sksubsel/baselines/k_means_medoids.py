@@ -130,8 +130,7 @@ class KMeansMedoids(GeometricSelector):
         found, clusters, sizes = np.unique(labels, return_inverse=True, return_counts=True)
         smallest = np.full(len(found), np.inf)
         np.minimum.at(smallest, clusters, distances)
-        eps = np.finfo(X.dtype).eps
-        bound = smallest * (1 + np.sqrt(eps)) + eps * np.mean(np.square(X)) * X.shape[1]
+        bound = smallest * (1 + np.sqrt(np.finfo(X.dtype).eps))
         nearest = np.flatnonzero(distances <= bound[clusters])
         medoids = nearest[np.unique(clusters[nearest], return_index=True)[1]]
         n_missing = n_wanted - len(medoids)

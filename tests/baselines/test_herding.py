@@ -122,3 +122,12 @@ def test_features(data):
         Herding(features=FunctionTransformer(lambda X: X * np.nan)).fit(X, y)
     with pytest.raises(ValueError, match="'features' parameter"):
         Herding(features="pca").fit(X, y)
+
+
+def test_quotas_that_shrink_as_the_budget_grows():
+    """By largest remainder three rows are 1, 1, 1 of these classes, and four 0, 2, 2."""
+    X, y = np.arange(7.0)[:, None] ** 2, np.repeat([0, 1, 2], [1, 3, 3])
+    selector = Herding(4).fit(X, y)
+    assert np.bincount(y[selector.sample_indices_], minlength=3).tolist() == [0, 2, 2]
+    np.testing.assert_array_equal(selector.select(3), Herding(3).fit(X, y).sample_indices_)
+    assert np.bincount(y[selector.select(3)]).tolist() == [1, 1, 1]
