@@ -295,15 +295,19 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
 
         The distance of the mean embedding to the nearest fitted one, divided by the 99th
         percentile of that distance among the fitted themselves (each left out in turn): above 1,
-        an architecture lies farther out than nearly all of those fitted.
+        an architecture lies farther out than nearly all of those fitted. Operations that were
+        not seen in `fit` have no embedding of their own, so an architecture that has any is
+        counted as 1 more.
 
         Returns
         -------
         ndarray of shape (A,), float64
         """
         check_is_fitted(self)
+        archs = as_architectures(archs)
         distance, _ = self.neighbors_.kneighbors(_mean_node(self.transform(archs)), n_neighbors=1)
-        return distance[:, 0] / self.novelty_scale_
+        strange = [not set(self.vocabulary_).issuperset(arch.ops) for arch in archs]
+        return distance[:, 0] / self.novelty_scale_ + np.array(strange)
 
     def _fit_novelty(self, archs, seed):
         if len(archs) > _MAX_REFERENCE:

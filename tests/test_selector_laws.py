@@ -18,6 +18,7 @@ import torch
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -123,7 +124,7 @@ CASES = {
     "GradMatch": Case(GradMatch, "seed"),
     "GradMatch-batch": Case(GradMatch, "permutation", by="batch", batch_size=4),
     "GradMatch-all": Case(GradMatch, "seed", by=None),
-    "RidgeDesign": Case(RidgeDesign, *TRAINS, n_components=64),
+    "RidgeDesign": Case(RidgeDesign, *TRAINS, n_components=64, estimator=LogisticRegression()),
     "ScoreSelector": Case(ScoreSelector, *TRAINS),
     "ScoreSelector-moderate": Case(ScoreSelector, *SAMPLES, sampler="moderate", stratify="equal"),
     "Uncertainty": Case(Uncertainty, *TRAINS),
