@@ -113,9 +113,10 @@ class GradientSelector(BaseSelector):
 
     def _gradients(self, X, y, proba, features, rng):
         n_classes = len(self.classes_)
+        seed = int(rng.randint(2**31 - 1))  # drawn in any case: the rest is the same with `proba`
         network = isinstance(self.estimator, ArchitectureClassifier)
         if proba is None and n_classes > 1:
-            model = self._fit_estimator(X, y, rng)
+            model = self._fit_estimator(X, y, seed)
             if network and features is None:
                 return _network_gradients(model, X, y)
             proba = model.predict_proba(X if network else _standardised(X, self.estimator))
@@ -141,8 +142,7 @@ class GradientSelector(BaseSelector):
         residual[np.arange(len(y)), y] -= 1
         return LastLayerGradients(residual, features, np.log(np.maximum(proba, _TINY)))
 
-    def _fit_estimator(self, X, y, rng):
-        seed = int(rng.randint(2**31 - 1))
+    def _fit_estimator(self, X, y, seed):
         if self.estimator is None:
             model = LogisticRegression(max_iter=50)
             with warnings.catch_warnings():

@@ -1,0 +1,208 @@
+"""CRAIG, GLISTER and Grad-Match as selectors of their own: one model, asked once."""
+
+import inspect
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from torch import nn
+
+from sksubsel import ArchitectureClassifier
+from sksubsel.baselines.adaptive import (
+    CRAIGStrategy,
+    GLISTERStrategy,
+    GradMatchStrategy,
+    LastLayerGradients,
+    View,
+)
+from sksubsel.baselines.craig import CRAIG
+from sksubsel.baselines.glister import GLISTER
+from sksubsel.baselines.grad_match import GradMatch
+
+SELECTORS = [
+    CRAIG(20),
+    CRAIG(20, stratify=None, gradient="bias"),
+    GLISTER(20),
+    GLISTER(20, stratify="equal", validation_fraction=None),
+    GradMatch(20),
+    GradMatch(20, by=None),
+    GradMatch(20, by="batch", batch_size=6),
+]
+each = pytest.mark.parametrize("selector", SELECTORS, ids=str)
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, 4))
+    y = (X[:, 0] > 0.3).astype(int) + (X[:, 1] > 0.8)
+    return X, np.array(["a", "b", "c"])[y]
+
+
+def probabilities(seed=1):
+    return np.random.default_rng(seed).dirichlet(np.ones(3), size=100)
+
+
+@parametrize_with_checks(
+    [CRAIG(), GLISTER(), GradMatch(), CRAIG(stratify=None), GradMatch(by="batch")]
+)
+def test_sklearn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("cls", [CRAIG, GLISTER, GradMatch])
+def test_parameters_are_those_of_the_strategy(cls):
+    strategy = {
+        CRAIG: CRAIGStrategy, GLISTER: GLISTERStrategy, GradMatch: GradMatchStrategy
+    }[cls]()  # fmt: skip
+    params = cls().get_params()
+    assert strategy.get_params().items() <= params.items()
+    assert cls()._strategy().get_params() == strategy.get_params()
+    assert set(cls._parameter_constraints) == set(inspect.signature(cls).parameters)
+
+
+@each
+def test_selection(selector, data):
+    selector = clone(selector).set_params(random_state=0).fit(*data)
+    rows = selector.sample_indices_
+    assert rows.dtype == np.int64 and len(rows) == 20
+    assert (np.diff(rows) > 0).all() and rows[0] >= 0 and rows[-1] < 100
+    np.testing.assert_array_equal(np.sort(selector.ranking_), rows)
+    scores = selector.scores_
+    np.testing.assert_array_equal(np.flatnonzero(~np.isnan(scores)), rows)
+    assert (np.diff(scores[selector.ranking_]) <= 0).all()
+    assert len(selector.gains_) == 20
+    assert selector.sample_weight_.shape == (20,) and (selector.sample_weight_ > 0).all()
+    again = clone(selector).fit(*data)
+    np.testing.assert_array_equal(again.ranking_, selector.ranking_)
+    np.testing.assert_array_equal(again.sample_weight_, selector.sample_weight_)
+
+
+@each
+def test_the_strategy_is_asked_about_the_model_given(selector, data):
+    X, y = data
+    codes = np.unique(y, return_inverse=True)[1]
+    proba = probabilities()
+    features = np.random.default_rng(2).normal(size=(100, 5))
+    selector = clone(selector).set_params(random_state=3).fit(
+        X, y, proba=proba, features=features
+    )  # fmt: skip
+    gradients = LastLayerGradients(
+        np.float32(proba) - np.eye(3, dtype=np.float32)[codes], features, np.log(np.float32(proba))
+    )
+    rng = np.random.RandomState(3)
+    rng.randint(2**31 - 1)  # one number is drawn for the model, used or not
+    view = View(100, codes, gradients=lambda: gradients)
+    rows, weights, gains = selector._strategy().select(view, 20, rng)
+    np.testing.assert_array_equal(selector.ranking_, rows)
+    np.testing.assert_array_equal(selector.gains_, gains)
+    ratio = selector.sample_weight_ / weights[np.argsort(rows)]
+    np.testing.assert_allclose(ratio, ratio[0])
+
+
+def test_weights(data):
+    X, y = data
+    craig = CRAIG(20).fit(X, y)
+    for label in "abc":
+        part = y[craig.sample_indices_] == label
+        assert craig.sample_weight_[part].sum() == pytest.approx((y == label).sum())
+    assert craig.sample_weight_ == pytest.approx(craig.sample_weight_.round())
+    assert CRAIG(20, stratify=None).fit(X, y).sample_weight_.sum() == pytest.approx(100)
+    assert GradMatch(20).fit(X, y).sample_weight_.mean() == pytest.approx(1)
+    np.testing.assert_array_equal(GLISTER(20).fit(X, y).sample_weight_, np.ones(20))
+
+
+def test_default_model_is_logistic_regression_on_standardised_rows(data):
+    X, y = data
+    Z = StandardScaler().fit_transform(X)
+    proba = LogisticRegression(max_iter=50).fit(Z, y).predict_proba(Z)
+    one = GradMatch(20, random_state=0).fit(X * [1, 10, 100, 1000] + 5, y)
+    other = GradMatch(20, random_state=0).fit(X, y, proba=proba, features=Z)
+    assert np.mean(one.ranking_ == other.ranking_) > 0.8  # scaling moves the last bits
+    np.testing.assert_array_equal(
+        GradMatch(20, estimator=GaussianNB()).fit(X, y).ranking_,
+        GradMatch(20).fit(X, y, proba=GaussianNB().fit(X, y).predict_proba(X)).ranking_,
+    )
+
+
+@each
+def test_networks_give_the_gradients_of_their_last_layer(selector, data):
+    X, y = data
+    images = X.reshape(100, 1, 2, 2)
+
+    def build(architecture, in_shape, n_outputs):
+        return nn.Sequential(
+            nn.Conv2d(1, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(3, n_outputs)
+        )  # fmt: skip
+
+    network = ArchitectureClassifier(build=build, max_epochs=2, random_state=0)
+    before = torch.get_rng_state()
+    selector = clone(selector).set_params(estimator=network, random_state=0).fit(images, y)
+    assert torch.equal(torch.get_rng_state(), before)
+    model = clone(network).fit(images, np.unique(y, return_inverse=True)[1])
+    proba = model.predict_proba(images)
+    with torch.no_grad():
+        hidden = model.module_[:3](torch.from_numpy(np.float32(images))).numpy()
+    other = clone(selector).fit(images, y, proba=proba, features=hidden)
+    # the same up to rounding, which could turn a tie
+    assert len(np.intersect1d(selector.ranking_, other.ranking_)) >= 18
+
+
+@each
+def test_smaller_budgets_keep_the_order_and_the_quotas(selector, data):
+    X, y = data
+    selector = clone(selector).set_params(random_state=0).fit(X, y)
+    np.testing.assert_array_equal(selector.select(), selector.sample_indices_)
+    for budget in (1, 7, 13, 20):
+        rows = selector.select(budget)
+        assert len(np.unique(rows)) == budget and set(rows) <= set(selector.ranking_)
+        if selector._quotas == "proportional":
+            expected = np.array([(y == label).sum() for label in "abc"]) * budget / 100
+            counts = [np.sum(y[rows] == label) for label in "abc"]
+            assert np.abs(counts - expected).max() < 1 + 1e-9
+        elif selector._quotas is None:
+            np.testing.assert_array_equal(rows, np.sort(selector.ranking_[:budget]))
+    with pytest.raises(ValueError, match="budget must be at most 20"):
+        selector.select(21)
+
+
+@each
+@pytest.mark.parametrize("budget", [1, 0.3, 1.0])
+def test_awkward_data(selector, budget):
+    rng = np.random.default_rng(0)
+    X = np.repeat(rng.normal(size=(5, 3)), 8, axis=0)  # equal rows
+    X[:, 2] = 1.0  # a constant feature
+    y = np.r_[np.zeros(25, int), np.ones(14, int), 2]  # a class of one
+    for labels in (y, np.zeros(40, int)):
+        selector = clone(selector).set_params(budget=budget, random_state=0).fit(X, labels)
+        expected = budget if isinstance(budget, int) else round(budget * 40)
+        assert len(np.unique(selector.sample_indices_)) == expected
+
+
+@each
+def test_errors(selector, data):
+    X, y = data
+    selector = clone(selector)
+    with pytest.raises(ValueError, match="y must hold class labels for .* continuous"):
+        selector.fit(X, X[:, 0])
+    with pytest.raises(ValueError, match="requires y to be passed"):
+        selector.fit(X)
+    with pytest.raises(ValueError, match=r"proba must have shape \(N, C\)=\(100, 3\); got"):
+        selector.fit(X, y, proba=probabilities()[:, :2])
+    with pytest.raises(ValueError, match="rows that sum to 1"):
+        selector.fit(X, y, proba=2 * probabilities())
+    with pytest.raises(ValueError, match="proba must be finite"):
+        selector.fit(X, y, proba=np.full((100, 3), np.nan))
+    with pytest.raises(ValueError, match=r"features must have shape \(N, H\) with N=100"):
+        selector.fit(X, y, features=X[:5])
+    with pytest.raises(ValueError, match="features must be finite"):
+        selector.fit(X, y, features=np.full((100, 2), np.inf))
+    with pytest.raises(ValueError, match="NaN"):
+        selector.fit(np.where(X > 1, np.nan, X), y)
+    with pytest.raises(ValueError, match=r"budget must be .* got 101"):
+        selector.set_params(budget=101).fit(X, y)
