@@ -61,7 +61,7 @@ class SubsetCallback(Callback):
     rows and the strategy's own time.
 
     ``net.history`` gets, for each epoch, ``n_train``, the rows trained on, and ``select_dur``,
-    seconds of selecting, which ``dur`` includes or not by the order of the callbacks.
+    seconds of selecting, which ``dur`` includes.
 
     *Learning-rate schedules.* An epoch on a subset has fewer steps. The schedules of
     `ArchitectureClassifier` move further at each of them, so that an epoch always takes them
@@ -120,7 +120,7 @@ class SubsetCallback(Callback):
         self.rng_ = check_random_state(self.random_state)
         self.history_ = []
         self.sample_indices_ = self.sample_weight_ = None
-        self.epoch_, self.losses_, self.n_train_ = 0, None, None
+        self.epoch_, self.y_, self.losses_, self.n_train_ = 0, None, None, None
         self.access_ = attach(net)
 
     def on_epoch_begin(self, net, dataset_train=None, **kwargs):
@@ -149,16 +149,20 @@ class SubsetCallback(Callback):
         self.access_.dataset = dataset
         self.n_train_ = len(dataset)
         self.budget_ = check_budget(self.budget, len(dataset))
-        self.y_ = self.access_.labels()
         self.strategy_.start(len(dataset), self.rng_)
         if self.strategy_.records_losses:
             self.losses_ = np.full(len(dataset), np.nan)
+
+    def _labels(self):
+        if self.y_ is None:
+            self.y_ = self.access_.labels()
+        return self.y_
 
     def _select(self, net):
         access = self.access_
         view = View(
             len(access.dataset),
-            self.y_,
+            self._labels,
             epoch=self.epoch_,
             max_epochs=max(net.max_epochs, self.epoch_),
             losses=self.losses_,

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 
 from sksubsel.samplers.quotas import allocate
 
-__all__ = ["Selection", "Strategy", "View", "class_quotas"]
+__all__ = ["Selection", "Strategy", "View", "class_quotas", "interleave"]
 
 
 class Selection(NamedTuple):
@@ -32,12 +32,12 @@ class Selection(NamedTuple):
 
 
 class View:
-    """What a strategy may look at. Gradients and inputs cost a pass, so they come when asked for.
+    """What a strategy may look at. What costs a pass over the data comes when it is asked for.
 
     Parameters
     ----------
     n_samples : int
-    y : int64 ndarray of shape (N,) or None
+    y : int64 ndarray of shape (N,), callable that gives it, or None
         Classes; None where targets are continuous.
     epoch, max_epochs : int
         The epoch that is about to begin, from 1, and how many there will be.
@@ -53,10 +53,15 @@ class View:
     def __init__(
         self, n_samples, y=None, *, epoch=1, max_epochs=1, losses=None, gradients=None, inputs=None
     ):
-        self.n_samples, self.y = n_samples, y
+        self.n_samples, self._y = n_samples, y
         self.epoch, self.max_epochs = epoch, max_epochs
         self.losses = losses
         self._gradients, self._inputs = gradients, inputs
+
+    @property
+    def y(self):
+        """Classes: int64 (N,), or None where targets are continuous."""
+        return self._y() if callable(self._y) else self._y
 
     def gradients(self, kind="last_layer"):
         """Last-layer gradients, those of its bias alone where `kind` is "bias"."""

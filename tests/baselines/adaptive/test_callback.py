@@ -442,3 +442,20 @@ def test_errors(data):
             SubsetCallback(GradMatchStrategy()),
             build=lambda *_: nn.Conv1d(1, 1, 1),
         ).fit(X[:, None, :], y)
+
+
+def test_no_pass_over_the_data_that_the_strategy_does_not_ask_for(data):
+    X, y = data
+    reads = []
+
+    class Counting(torch.utils.data.Dataset):
+        def __len__(self):
+            return 60
+
+        def __getitem__(self, i):
+            reads.append(i)
+            return X[i], int(y[i])
+
+    net = stock(SubsetCallback(RS2Strategy(), budget=10), max_epochs=6)
+    net.fit(Counting(), None)
+    assert sorted(reads) == list(range(60))  # one cycle, each row once
