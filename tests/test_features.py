@@ -43,7 +43,7 @@ def test_many_columns_become_principal_components():
     X = table(np.random.default_rng(1))
     Z = InstanceFeatures(n_components=6).fit_transform(X)
     expected = PCA(6).fit_transform(StandardScaler().fit_transform(X))
-    np.testing.assert_allclose(np.abs(Z), np.abs(expected / rms(expected)), atol=1e-4)
+    np.testing.assert_allclose(np.abs(Z), np.abs(expected / rms(expected)), atol=2e-3)
     assert rms(Z) == pytest.approx(1, abs=1e-5)
 
 
@@ -56,7 +56,7 @@ def test_images_are_centred_and_projected():
     Z = InstanceFeatures(n_components=7).fit_transform(X)
     expected = PCA(7).fit_transform(flat)
     expected /= np.sqrt(expected.std(0))
-    np.testing.assert_allclose(np.abs(Z), np.abs(expected / rms(expected)), atol=1e-4)
+    np.testing.assert_allclose(np.abs(Z), np.abs(expected / rms(expected)), atol=2e-3)
     np.testing.assert_allclose(InstanceFeatures(7).fit_transform(X * 255), Z, atol=1e-3)
 
 
