@@ -218,7 +218,7 @@ class DesignIndex:
 
     def _design(self, pool, labels, target, groups, quotas, allowed, selected):
         """Greedy choice of ``quotas`` rows of each group from a pool."""
-        target = target[pool.rows]
+        target = target[pool.rows].astype(np.float32)
         cross = (pool.phi.T @ target).astype(np.float64) / len(target)
         ridge = GrowingRidge(pool.phi, labels[pool.rows], pool.gram, cross, self.lam, pool.start)
         if len(selected):
@@ -267,7 +267,7 @@ class DesignIndex:
         return _Pool(rows, phi, gram, GrowingRidge.quadratics(phi, gram))
 
     def _check_target(self, target):
-        target = np.asarray(target, dtype=np.float32)
+        target = np.asarray(target)  # as it is: it may be large, and only a part is needed
         if target.ndim == 1:
             target = target[:, None]
         one_hot = self.labels.ndim == 1

@@ -61,6 +61,7 @@ class GrowingRidge:
 
     def __init__(self, phi, labels, gram, cross, lam, start=None):
         self.phi, self.labels, self.gram = phi, labels, gram
+        self._gram32 = gram.astype(np.float32)
         self.residual_cross = np.array(cross, dtype=np.float64)  # Q
         self.inverse = np.eye(phi.shape[1]) / lam
         self.coef = np.zeros_like(self.residual_cross)
@@ -140,7 +141,7 @@ class GrowingRidge:
         phi, C = self.phi[shortlist], self.coef.shape[1]
         weighted = self.inverse.astype(np.float32) @ phi.T  # (d, m)
         H = (phi @ weighted).astype(np.float64)  # Phi M Phi^T
-        S = (weighted.T @ (self.gram.astype(np.float32) @ weighted)).astype(np.float64)
+        S = (weighted.T @ (self._gram32 @ weighted)).astype(np.float64)
         T = weighted.T @ self.residual_cross  # (m, C)
         R = _one_hot(self.labels[shortlist], C) - phi @ self.coef
         free, room = np.ones(len(shortlist), dtype=bool), np.array(room)
