@@ -124,8 +124,9 @@ def test_per_class_is_the_block_diagonal_kernel(cls):
     X = table()
     y = np.random.default_rng(0).integers(0, 3, size=50)
     K = rbf_kernel(X, gamma=0.3) * blocks(y)
-    apart = cls(12, gamma=0.3, mode="per_class").fit(X, y)
-    given = cls(12, kernel="precomputed").fit(K)
+    weights = 1 + np.random.default_rng(1).random(50)  # no ties, such as pairs of near rows make
+    apart = cls(12, gamma=0.3, mode="per_class").fit(X, y, sample_weight=weights)
+    given = cls(12, kernel="precomputed").fit(K, sample_weight=weights)
     np.testing.assert_array_equal(apart.ranking_, given.ranking_)
     np.testing.assert_allclose(apart.gains_, given.gains_, rtol=1e-4, atol=1e-5)
     with pytest.raises(ValueError, match='mode="per_class" needs class labels'):
@@ -155,6 +156,17 @@ def test_default_gamma_is_of_the_median_distance():
     constant = FacilityLocation(3).fit(np.ones((9, 2)))
     np.testing.assert_array_equal(constant.ranking_, [0, 1, 2])
     np.testing.assert_allclose(constant.gains_, [9, 0, 0])
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "cosine"])
+def test_kernel_is_symmetric_to_the_last_bit(kernel):
+    own = similarity_module.FeatureSimilarity(table(n=333, d=17), kernel)
+    rows = np.arange(333)
+    K = own.dense(rows, rows)
+    np.testing.assert_array_equal(K, K.T)
+    np.testing.assert_array_equal(K.diagonal(), 1)
+    np.testing.assert_allclose(np.array([own.row(i) for i in rows]), K, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(own.dense(rows[3:9], rows[5:]).shape, (6, 328))
 
 
 def test_shifts_and_scales_do_not_matter():
