@@ -73,7 +73,8 @@ class SaturatedCoverage(CoverSelector):
         Rows in the order chosen (of all classes, by their gains): those selected, and with
         `stratify` at most one more of each class.
     gains_ : float64 ndarray of shape (K,)
-        What each row of `ranking_` added to f; never increasing for "lazy" and "naive".
+        What each row of `ranking_` added to f; never increasing for "lazy" and "naive". For
+        "partition", as estimated from the rows that the second round covers.
     scores_ : float64 ndarray of shape (N,)
         The same by row; NaN for rows that were not chosen.
     sample_weight_ : float64 ndarray of shape (B,)
