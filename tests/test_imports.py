@@ -31,7 +31,7 @@ OWNERS = {  # package: where it may be imported
     "matplotlib": lambda path: path.parts[0] == "plotting",
 }
 EXTRAS = {
-    "apricot", "click", "dask", "distributed", "hypothesis", "imblearn", "IPython", "matplotlib",
+    "apricot", "click", "dask", "distributed", "faiss", "hypothesis", "imblearn", "IPython", "matplotlib",
     "numba", "optuna", "plotly", "pytest", "ray", "rich", "seaborn", "torchvision", "typer",
 }  # fmt: skip
 NO_TORCH = ["architectures", "spaces", "metrics", "_validation", "samplers.quotas"]
