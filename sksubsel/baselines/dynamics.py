@@ -60,7 +60,8 @@ class TrainingDynamics(InstancesMixin, BaseEstimator):
         Columns of the labels.
     classes_ : ndarray of shape (C,)
     seeds_ : list of int
-        `random_state` of the estimator in each run.
+        `random_state` of the estimator in each run; those of its parts, such as a Pipeline's
+        steps, are drawn from it. Both replace what the estimator was given.
     n_samples_, n_features_in_ : int
     shape_in_ : tuple
 

@@ -16,7 +16,7 @@ from sksubsel._net import EpochEnd, predict_net
 from sksubsel.networks.proxy import build_proxy
 from sksubsel.zoo.classifier import ArchitectureClassifier, _estimate_batch_norm, _tensor
 
-__all__ = ["Recorder", "Run", "default_estimator", "n_epochs_of"]
+__all__ = ["Recorder", "Run", "default_estimator", "n_epochs_of", "seed_estimator"]
 
 _DEFAULT_EPOCHS = 10
 _PREDICT_BATCH = 1024
@@ -30,6 +30,30 @@ def default_estimator():
     return ArchitectureClassifier(
         build=build_proxy, lr=3e-3, schedule=None, max_epochs=_DEFAULT_EPOCHS, batch_size=64
     )
+
+
+def seed_estimator(estimator, seed):
+    """Set each `random_state` of an estimator, those of its parts too, whatever they were.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Changed; pass a clone.
+    seed : int
+        The estimator's own `random_state`; those of its parts are drawn from it, in the order of
+        their names.
+
+    Returns
+    -------
+    estimator
+    """
+    names = sorted(estimator.get_params(deep=True))
+    parts = [name for name in names if name.endswith("__random_state")]
+    seeds = np.random.RandomState(seed).randint(2**31 - 1, size=len(parts))
+    values = {name: int(value) for name, value in zip(parts, seeds)}
+    if "random_state" in names:
+        values["random_state"] = seed
+    return estimator.set_params(**values)
 
 
 @dataclass
@@ -76,8 +100,7 @@ class Recorder:
 
     def train(self, model, y, n_epochs, seed):
         """Train a model, which is changed, on labels y (N,) of any dtype."""
-        if "random_state" in model.get_params():
-            model.set_params(random_state=seed)
+        seed_estimator(model, seed)
         X = self.X.reshape(len(self.X), -1)
         if isinstance(model, ArchitectureClassifier):
             self._train_network(model, y, n_epochs, seed)

@@ -8,12 +8,16 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 
 from sksubsel import ArchitectureClassifier
 from sksubsel.baselines.dynamics import TrainingDynamics
-from sksubsel.baselines.recording import default_estimator
+from sksubsel.baselines.el2n import EL2N
+from sksubsel.baselines.recording import default_estimator, seed_estimator
 from sksubsel.baselines.scores import el2n, loss
 from sksubsel.datasets import load_digits_images
 
@@ -170,6 +174,29 @@ def test_other_classifiers(data):
     for k in range(2):
         model.partial_fit(flat, y, classes=np.unique(y))
         np.testing.assert_allclose(passes.proba_[k], model.predict_proba(flat), atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("inner", [None, 7])
+def test_steps_of_a_pipeline_are_seeded(inner, data):
+    pipeline = make_pipeline(StandardScaler(), MLPClassifier((8,), max_iter=3, random_state=inner))
+    first, again = (EL2N(40, estimator=pipeline, random_state=0).fit(*data) for _ in range(2))
+    np.testing.assert_array_equal(first.scores_, again.scores_)
+    np.testing.assert_array_equal(first.sample_indices_, again.sample_indices_)
+    twice = TrainingDynamics(pipeline, n_repeats=2, random_state=0).fit(*data)
+    assert np.abs(twice.runs_[0].proba - twice.runs_[1].proba).max() > 0.01
+    assert pipeline[-1].random_state == inner  # the clone was changed
+
+
+def test_seed_estimator():
+    pipeline = make_pipeline(StandardScaler(), MLPClassifier(), LogisticRegression(random_state=3))
+    seed_estimator(pipeline, 5)
+    seeds = [pipeline[1].random_state, pipeline[2].random_state]
+    assert all(type(seed) is int for seed in seeds) and len({3, None, *seeds}) == 4
+    other = seed_estimator(clone(pipeline), 6)
+    assert other[1].random_state != seeds[0] and other[2].random_state != seeds[1]
+    assert seed_estimator(MLPClassifier(random_state=1), 5).random_state == 5
+    assert seed_estimator(GaussianNB(), 5).get_params() == GaussianNB().get_params()
 
 
 def test_early_stopping_ends_the_record(data):
