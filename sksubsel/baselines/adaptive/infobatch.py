@@ -11,14 +11,17 @@ from sksubsel.baselines.adaptive.strategy import Selection, Strategy
 
 __all__ = ["InfoBatchStrategy"]
 
+_TOLERANCE = 1e-6  # relative: losses come in single precision
+
 
 class InfoBatchStrategy(Strategy):
     """Unbiased dynamic pruning [1]_.
 
     Before each epoch, of the m rows whose loss (when last trained on) is below the mean, a random
-    part ``ratio`` is left out for this epoch; the others of them are weighted by ``m / kept``,
-    about ``1 / (1 - ratio)``, so that the expected gradient is that of all rows. Rows never
-    trained on are kept. The last epochs, from ``delta`` of the training on, are on all rows.
+    part ``ratio`` is left out for this epoch; the others of them, at least one, are weighted by
+    ``m / kept``, about ``1 / (1 - ratio)``, so that the expected gradient is that of all rows and
+    weights always add up to N. Rows never trained on are kept. The last epochs, from ``delta`` of
+    the training on, are on all rows.
 
     Parameters
     ----------
@@ -60,10 +63,12 @@ class InfoBatchStrategy(Strategy):
         weights = np.ones(view.n_samples)
         seen = ~np.isnan(losses)
         if view.epoch <= self.delta * view.max_epochs and seen.any():
-            easy = np.flatnonzero(seen & (losses < losses[seen].mean()))
-            n_kept = len(easy) - round(self.ratio * len(easy))
+            known = losses[seen]
+            # losses that are equal may differ from their mean by rounding
+            limit = known.mean() - _TOLERANCE * np.abs(known).mean()
+            easy = np.flatnonzero(seen & (losses < limit))
+            n_kept = max(1, len(easy) - round(self.ratio * len(easy)))
             weights[easy] = 0
-            if n_kept:
-                weights[rng.permutation(easy)[:n_kept]] = len(easy) / n_kept
+            weights[rng.permutation(easy)[:n_kept]] = len(easy) / n_kept
         rows = np.flatnonzero(weights)
         return Selection(rows, weights[rows], np.nan_to_num(losses[rows]))

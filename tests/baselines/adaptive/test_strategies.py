@@ -382,6 +382,27 @@ def test_infobatch_trains_on_all_in_the_end_and_at_first():
     assert len(equal.rows) == 10  # none is below the mean
 
 
+@pytest.mark.parametrize("ratio", [0, 0.5, 0.99])
+@pytest.mark.parametrize("n_easy", [1, 2, 9])
+def test_infobatch_keeps_an_easy_row_that_stands_for_all(ratio, n_easy):
+    losses = np.r_[np.linspace(0.1, 0.2, n_easy), 5.0, 5.0]
+    view = View(n_easy + 2, epoch=1, max_epochs=10, losses=losses)
+    rows, weights, _ = ask(InfoBatchStrategy(ratio=ratio), view, 1)
+    n_kept = max(1, n_easy - round(ratio * n_easy))
+    assert (rows < n_easy).sum() == n_kept
+    np.testing.assert_allclose(weights[rows < n_easy], n_easy / n_kept)
+    assert weights.sum() == pytest.approx(n_easy + 2)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -0.1, 1e6])
+def test_infobatch_takes_no_equal_losses_for_easy(value):
+    # 0.1 * 3 / 3 is above 0.1
+    view = View(3, epoch=1, max_epochs=10, losses=np.full(3, value))
+    rows, weights, _ = ask(InfoBatchStrategy(ratio=0.99), view, 1)
+    np.testing.assert_array_equal(rows, [0, 1, 2])
+    np.testing.assert_array_equal(weights, np.ones(3))
+
+
 def cosine_similarity(X):
     X = X / np.linalg.norm(X, axis=1, keepdims=True)
     return X, (1 + X @ X.T) / 2
