@@ -14,6 +14,7 @@ from sklearn.base import (
     clone,
 )
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite, column_or_1d, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -33,6 +34,15 @@ def _answers(name):
         return hasattr(self._plain() if estimator is None else estimator, name)
 
     return check
+
+
+def _weight_parameter(estimator):
+    """Name under which `fit` takes weights of rows, for a pipeline those of its last step."""
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        inner = None if last in (None, "passthrough") else _weight_parameter(last)
+        return None if inner is None else f"{name}__{inner}"
+    return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None
 
 
 class _SubsetEstimator(MetaEstimatorMixin, BaseEstimator):
@@ -65,14 +75,20 @@ class _SubsetEstimator(MetaEstimatorMixin, BaseEstimator):
         # In the containers of X and y: the estimator may want names of columns, or images.
         X_part, y_part = self.selector_.fit_resample(X, y, **selector_params)
         self._check_part(y_part, y)
-        weights = getattr(self.selector_, "sample_weight_", None)
-        pass_weights = (
-            self.sample_weight == "auto"
-            and weights is not None
-            and (weights != 1).any()
-            and has_fit_parameter(estimator, "sample_weight")
-        )
-        fit_params = {"sample_weight": weights} if pass_weights else {}
+        weights = getattr(self.selector_, "sample_weight_", np.ones(len(y_part)))
+        fit_params = {}
+        if self.sample_weight == "auto" and (weights != 1).any():
+            name = _weight_parameter(estimator)
+            if name is None:
+                warnings.warn(
+                    f"the selector's weights are not used: fit of {type(estimator).__name__} has "
+                    "no parameter sample_weight (sample_weight=None says that this is meant)",
+                    UserWarning,
+                    stacklevel=4,
+                )
+            else:
+                fit_params[name] = weights
+        self.sample_weight_ = np.array(next(iter(fit_params.values()), np.ones(len(y_part))))
         self.estimator_ = estimator.fit(X_part, y_part, **fit_params)
         if hasattr(self.selector_, "sample_indices_"):
             self.sample_indices_ = self.selector_.sample_indices_.copy()
@@ -140,8 +156,9 @@ class SubsetClassifier(ClassifierMixin, _SubsetEstimator):
         under-sampler of imbalanced-learn. None is ``Random(0.5, stratify="equal",
         random_state=0)``, to try things out.
     sample_weight : {"auto"} or None, default="auto"
-        "auto" trains with the selector's `sample_weight_` if they are not all one and the
-        estimator's `fit` has a parameter `sample_weight`; None does not.
+        "auto" trains with the selector's `sample_weight_` if they are not all one and `fit` of
+        the estimator, or of a pipeline's last step, has a parameter `sample_weight`; it warns
+        where there is none. None trains without.
 
     Attributes
     ----------
@@ -150,7 +167,9 @@ class SubsetClassifier(ClassifierMixin, _SubsetEstimator):
     estimator_ : classifier
         Fitted on the subset.
     sample_indices_ : int64 ndarray of shape (B,)
-        Rows trained on, ascending, if the selector tells them.
+        Rows trained on, if the selector tells them; of our selectors ascending.
+    sample_weight_ : float64 ndarray of shape (B,)
+        Their weights in the training.
     classes_ : ndarray of shape (C,)
         All labels of y, sorted, also those that the subset lacks.
     n_features_in_ : int
@@ -298,8 +317,9 @@ class SubsetRegressor(RegressorMixin, _SubsetEstimator):
         What chooses rows; a clone is fitted. None is ``Random(0.5, random_state=0)``, to try
         things out. Targets that are all whole numbers are classes to a selector.
     sample_weight : {"auto"} or None, default="auto"
-        "auto" trains with the selector's `sample_weight_` if they are not all one and the
-        estimator's `fit` has a parameter `sample_weight`; None does not.
+        "auto" trains with the selector's `sample_weight_` if they are not all one and `fit` of
+        the estimator, or of a pipeline's last step, has a parameter `sample_weight`; it warns
+        where there is none. None trains without.
 
     Attributes
     ----------
@@ -308,7 +328,9 @@ class SubsetRegressor(RegressorMixin, _SubsetEstimator):
     estimator_ : regressor
         Fitted on the subset.
     sample_indices_ : int64 ndarray of shape (B,)
-        Rows trained on, ascending, if the selector tells them.
+        Rows trained on, if the selector tells them; of our selectors ascending.
+    sample_weight_ : float64 ndarray of shape (B,)
+        Their weights in the training.
     n_features_in_ : int
     feature_names_in_ : ndarray
         Only after a fit on a table with names of columns.

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import ColumnTransformer
-from sklearn.datasets import make_blobs
+from sklearn.datasets import load_digits, make_blobs
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -102,7 +102,8 @@ def test_weights_reach_the_estimator(data):
     unweighted = SubsetClassifier(GaussianNB(), selector, sample_weight=None).fit(X, y)
     np.testing.assert_array_equal(unweighted.predict_proba(X), plain.predict_proba(X))
     # no parameter of that name: trained without
-    neighbors = SubsetClassifier(KNeighborsClassifier(3), selector).fit(X, y)
+    with pytest.warns(UserWarning, match="weights are not used"):
+        neighbors = SubsetClassifier(KNeighborsClassifier(3), selector).fit(X, y)
     by_hand = KNeighborsClassifier(3).fit(X[rows], y[rows])
     np.testing.assert_array_equal(neighbors.predict(X), by_hand.predict(X))
 
@@ -306,3 +307,20 @@ def test_errors(data):
     for cls in (SubsetClassifier, SubsetRegressor):
         with pytest.raises(ValueError, match="requires y"):
             cls().fit(X, None)
+
+
+def test_weights_reach_the_last_step_of_a_pipeline():
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:300] / 16, y[:300]
+    selector = KMeansMedoids(40, stratify="equal", weighted=True, random_state=0)
+    plain = SubsetClassifier(LogisticRegression(max_iter=500), selector).fit(X, y)
+    piped = make_pipeline(FunctionTransformer(), LogisticRegression(max_iter=500))
+    piped = SubsetClassifier(piped, selector).fit(X, y)
+    assert (plain.sample_weight_ != 1).any()
+    np.testing.assert_array_equal(piped.sample_weight_, plain.sample_weight_)
+    np.testing.assert_allclose(piped.predict_proba(X), plain.predict_proba(X))
+    with pytest.warns(UserWarning, match="weights are not used.*KNeighborsClassifier"):
+        without = SubsetClassifier(KNeighborsClassifier(1), selector).fit(X, y)
+    np.testing.assert_array_equal(without.sample_weight_, np.ones(40))
+    meant = SubsetClassifier(KNeighborsClassifier(1), selector, sample_weight=None).fit(X, y)
+    np.testing.assert_array_equal(meant.sample_weight_, np.ones(40))

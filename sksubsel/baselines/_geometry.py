@@ -73,7 +73,12 @@ class GeometricSelector(BaseSelector):
                 f"got {budget}. Fit with a larger budget"
             )
         heads = [order[:n] for order, n in zip(self._orders, self._quotas(budget))]
-        return np.sort(np.concatenate(heads))
+        rows = np.concatenate(heads)
+        if len(rows) < budget:
+            # A class has no more rows ordered than a larger budget gave it: others fill up.
+            rest = self.ranking_[np.isin(self.ranking_, rows, invert=True)]
+            rows = np.append(rows, rest[: budget - len(rows)])
+        return np.sort(rows)
 
     def _split(self, y, n_samples):
         """Rows of each class, ascending; all rows where nothing is stratified."""
@@ -103,7 +108,8 @@ def instance_features(X, transformer=None):
     Raises
     ------
     ValueError
-        If the transformer's output is not finite or not of shape (N, F).
+        If the transformer's output is not finite or not of shape (N, F), or values are so large
+        that squared distances overflow.
     """
     if transformer is None:
         features = X.reshape(len(X), -1)
@@ -118,6 +124,12 @@ def instance_features(X, transformer=None):
         features = features.astype(np.result_type(features.dtype, np.float32))
     if transformer is not None:
         check_finite(features, "features of X")
+    largest = np.sqrt(np.finfo(features.dtype).max / features.shape[1]) / 8
+    if max(features.max(), -features.min()) > largest:
+        raise ValueError(
+            f"features of X must be at most {largest:.2g} in absolute value, or their squared "
+            f"distances overflow {features.dtype}; got {np.abs(features).max():.2g}. Scale X first"
+        )
     return features
 
 

@@ -146,3 +146,10 @@ def test_features(X):
     np.testing.assert_array_equal(KCenterGreedy(5, features=transformer).fit(X).ranking_, flat)
     with pytest.raises(ValueError, match="'first' parameter"):
         KCenterGreedy(first="last").fit(X)
+
+
+def test_distances_that_overflow_are_refused():
+    X = np.array([[0], [1e20], [2e20], [3e20]], dtype=np.float32)
+    with pytest.raises(ValueError, match="overflow float32.*Scale X first"):
+        KCenterGreedy(3).fit(X)
+    assert len(set(KCenterGreedy(3).fit(X.astype(np.float64)).sample_indices_)) == 3

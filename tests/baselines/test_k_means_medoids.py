@@ -123,3 +123,13 @@ def test_features_and_images(blobs):
     np.testing.assert_array_equal(images.sample_indices_, expected)
     with pytest.raises(ValueError, match="'algorithm' parameter"):
         KMeansMedoids(algorithm="elkan").fit(X)
+
+
+def test_smaller_budgets_are_filled_up():
+    """By largest remainder a smaller budget can give a class more rows than a larger one."""
+    y = np.repeat(range(6), [13, 1, 5, 7, 7, 12])
+    X = np.random.default_rng(0).normal(size=(45, 2))
+    selector = KMeansMedoids(25, stratify="proportional", random_state=0).fit(X, y)
+    for budget in range(1, 26):
+        rows = selector.select(budget)
+        assert len(np.unique(rows)) == len(rows) == budget
