@@ -35,8 +35,8 @@ class SubsetCallback(Callback):
         R, epochs from one selection to the next; 0 selects once. None: the strategy's own, 20 for
         CRAIG, GLISTER and Grad-Match, 1 for RS2, InfoBatch and MILO, 0 for a warm-up.
     warm_start : int or None, default=None
-        Epochs on all data before the first selection. None: the strategy's own, five for a
-        warm-up and otherwise none.
+        Epochs on all data before the first selection, fewer than are trained. None: the
+        strategy's own, five for a warm-up and otherwise none.
     keep_rows : bool, default=True
         Keep rows and weights of all selections in `history_`. False keeps the last one alone.
     random_state : int, RandomState instance or None, default=None
@@ -121,7 +121,14 @@ class SubsetCallback(Callback):
         self.history_ = []
         self.sample_indices_ = self.sample_weight_ = None
         self.epoch_, self.y_, self.losses_, self.n_train_ = 0, None, None, None
-        self.access_ = attach(net)
+        self.access_ = attach(net, self._check_epochs)
+
+    def _check_epochs(self, n_epochs):
+        if 0 < n_epochs <= self.warm_start_:
+            raise ValueError(
+                f"warm_start must be less than max_epochs={n_epochs}, the epochs to train (or "
+                f"partial_fit's epochs), or nothing is ever selected; got {self.warm_start_}"
+            )
 
     def on_epoch_begin(self, net, dataset_train=None, **kwargs):
         self.epoch_ += 1
@@ -164,7 +171,7 @@ class SubsetCallback(Callback):
             len(access.dataset),
             self._labels,
             epoch=self.epoch_,
-            max_epochs=max(net.max_epochs, self.epoch_),
+            max_epochs=access.n_epochs,
             losses=self.losses_,
             gradients=access.gradients,
             inputs=access.inputs,

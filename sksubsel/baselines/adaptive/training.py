@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,9 +20,12 @@ __all__ = ["attach"]
 _BATCH = 1024
 
 
-def attach(net):
-    """The way into a net, in place until its `fit_loop` ends, however that ends."""
-    return _OwnNet(net) if isinstance(net, Net) else _SkorchNet(net)
+def attach(net, check_epochs):
+    """The way into a net, in place until its `fit_loop` ends, however that ends.
+
+    `check_epochs` is called with the number of epochs to come before anything is changed.
+    """
+    return (_OwnNet if isinstance(net, Net) else _SkorchNet)(net, check_epochs)
 
 
 class _Access:
@@ -33,13 +37,17 @@ class _Access:
     at any time.
     """
 
-    def __init__(self, net):
+    def __init__(self, net, check_epochs):
         self.net, self.subset, self.dataset = net, TrainingSubset(), None
-        self._fit_loop = net.fit_loop
+        self._fit_loop, self._check_epochs = net.fit_loop, check_epochs
         net.fit_loop = self._run
 
     def _run(self, *args, **kwargs):
         del self.net.fit_loop
+        # only here it is known: partial_fit hands on its `epochs`
+        epochs = inspect.signature(self._fit_loop).bind(*args, **kwargs).arguments.get("epochs")
+        self.n_epochs = self.net.max_epochs if epochs is None else epochs
+        self._check_epochs(self.n_epochs)
         self._enter()
         try:
             return self._fit_loop(*args, **kwargs)

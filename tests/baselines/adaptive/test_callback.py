@@ -444,6 +444,36 @@ def test_errors(data):
         ).fit(X[:, None, :], y)
 
 
+@KINDS
+def test_a_warm_start_that_leaves_no_epoch_to_select_in(make, data):
+    for callback, warm_start, n_epochs in [
+        (SubsetCallback(RS2Strategy(), warm_start=7), 7, 7),
+        (SubsetCallback(RS2Strategy(), warm_start=7), 7, 6),
+        (SubsetCallback(WarmUpStrategy()), 5, 5),
+    ]:
+        batches = Batches()
+        model = make(callback, batches, max_epochs=n_epochs)
+        message = f"warm_start must be less than max_epochs={n_epochs},.*got {warm_start}"
+        with pytest.raises(ValueError, match=message):
+            model.fit(*data)
+        assert batches.epochs_ == []
+        if make is stock:
+            assert not {"fit_loop", "get_iterator", "get_loss"} & set(vars(model))
+    model = make(SubsetCallback(RS2Strategy(), warm_start=5), max_epochs=6).fit(*data)
+    assert len(model.callbacks[0].history_) == 1
+
+
+def test_epochs_of_partial_fit_count_instead_of_max_epochs(data):
+    callback = SubsetCallback(Watching(np.arange(60), np.ones(60)), warm_start=2, every=1)
+    net = stock(callback, max_epochs=2)
+    net.partial_fit(*data, epochs=4)
+    assert [(epoch, n) for epoch, n, *_ in Watching.seen] == [(3, 4), (4, 4)]
+    net.partial_fit(*data, epochs=0)
+    net.set_params(max_epochs=6)
+    with pytest.raises(ValueError, match="warm_start must be less than max_epochs=1.*got 2"):
+        net.partial_fit(*data, epochs=1)
+
+
 def test_no_pass_over_the_data_that_the_strategy_does_not_ask_for(data):
     X, y = data
     reads = []
