@@ -14,7 +14,7 @@ from sksubsel._validation import check_finite
 from sksubsel.base import BaseSelector
 from sksubsel.baselines import sampling
 from sksubsel.baselines.dynamics import TrainingDynamics
-from sksubsel.baselines.recording import Run
+from sksubsel.baselines.recording import Run, default_estimator, n_epochs_of
 from sksubsel.baselines.scores.rules import RULES
 from sksubsel.features import InstanceFeatures
 from sksubsel.samplers.quotas import make_strata
@@ -105,7 +105,8 @@ class BaseScoreSelector(BaseSelector):
         Raises
         ------
         ValueError
-            If `y` is missing or continuous, dynamics are of other instances or labels, or a
+            If `y` is missing or continuous, dynamics are of other instances or labels, the
+            score needs more epochs than there are (forgetting and dual 2, tdds 3), or a
             parameter is out of its range.
         """
         return super().fit(X, y, dynamics=dynamics, proba=proba, features=features)
@@ -190,6 +191,9 @@ class BaseScoreSelector(BaseSelector):
         if dynamics is None and proba is None:
             estimator = self._default_estimator() if self.estimator is None else self.estimator
             score = self._scorer()[0]
+            if not callable(score) and len(self.classes_) > 1:  # before work is lost
+                judged = default_estimator() if estimator is None else estimator
+                RULES[score].check_epochs(n_epochs_of(judged, self.max_epochs, len(y)))
             whole = callable(score) or RULES[score].whole or self._sampler()[0] == "beta"
             return TrainingDynamics(
                 estimator,

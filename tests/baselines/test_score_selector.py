@@ -262,7 +262,7 @@ def test_seeds_pickles_and_globals(cls, data):
     params["random_state"] = 4
     assert not np.array_equal(cls(20, **params).fit(X, y).scores_, first.scores_)
     streams = [np.random.RandomState(0), np.random.RandomState(0)]
-    rows = [cls(20, max_epochs=2, random_state=stream).fit(X, y) for stream in streams]
+    rows = [cls(20, max_epochs=3, random_state=stream).fit(X, y) for stream in streams]
     np.testing.assert_array_equal(rows[0].sample_indices_, rows[1].sample_indices_)
 
 
@@ -272,11 +272,11 @@ def test_one_class_and_copies_of_rows(cls):
     one = cls(5, random_state=0).fit(X, np.ones(12))
     np.testing.assert_array_equal(one.scores_, np.zeros(12))
     assert len(np.unique(one.sample_indices_)) == 5
-    copies = cls(12, random_state=0, max_epochs=2).fit(X, np.arange(12) % 2)
+    copies = cls(12, random_state=0, max_epochs=3).fit(X, np.arange(12) % 2)
     np.testing.assert_array_equal(copies.sample_indices_, np.arange(12))
     single = cls(1).fit(X[:1], [3])
     assert single.sample_indices_.tolist() == [0]
-    lone = cls(6, stratify="equal", max_epochs=2, random_state=0).fit(X, np.arange(12))
+    lone = cls(6, stratify="equal", max_epochs=3, random_state=0).fit(X, np.arange(12))
     assert len(np.unique(lone.sample_indices_)) == 6  # a class for each row
 
 
@@ -320,6 +320,46 @@ def test_bad_parameters_cost_no_training(params, message, data):
         ScoreSelector(estimator=NeverTrain()).set_params(**params).fit(*data)
     with pytest.raises(AssertionError, match="work was lost"):
         ScoreSelector(estimator=NeverTrain()).fit(*data)
+
+
+class NeverPass(NeverTrain):
+    def partial_fit(self, X, y, classes=None):
+        raise AssertionError("work was lost")
+
+
+COMPARING = [
+    (Forgetting, "forgetting", 2), (DUAL, "dual", 2), (TDDS, "tdds", 3),
+    (SelectionViaProxy, "forgetting", 2), (CCS, "dual", 2), (D2Pruning, "tdds", 3),
+    (ScoreSelector, "dual", 2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("cls, score, needed", COMPARING)
+def test_too_few_epochs_to_compare(cls, score, needed, data, dynamics):
+    """They would score all rows the same."""
+    X, y = data
+    selector = cls(20, random_state=0)
+    for name in ("score_func", "measure"):
+        if name in selector.get_params():
+            selector.set_params(**{name: score})
+    message = rf"^{score} compares epochs of training: it needs at least {needed} of them, got "
+    few = needed - 1
+    for part in ({"dynamics": dynamics.first(few)}, {"proba": dynamics.runs_[0].proba[:few]}):
+        with pytest.raises(ValueError, match=message + str(few)):
+            selector.fit(X, y, **part)
+    with pytest.raises(ValueError, match=message + str(few)):  # of a longer record
+        clone(selector).set_params(max_epochs=few).fit(X, y, dynamics=dynamics)
+    # before any training
+    for params, n_epochs in [
+        ({"estimator": NeverTrain()}, 1),
+        ({"estimator": NeverPass(), "max_epochs": few}, few),
+        ({"estimator": None, "max_epochs": few}, few),
+    ]:
+        with pytest.raises(ValueError, match=message + rf"{n_epochs}\. Set max_epochs to"):
+            clone(selector).set_params(**params).fit(X, y)
+    enough = selector.fit(X, y, dynamics=dynamics.first(needed))
+    if score != "forgetting":
+        assert len(np.unique(enough.scores_)) > 1
 
 
 def test_errors_of_fit(data, dynamics):

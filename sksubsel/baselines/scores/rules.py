@@ -24,6 +24,8 @@ class Rule:
         It takes the labels, and the norms of the last layer's inputs.
     sign : int
         1 where large is hard, -1 where small is.
+    min_epochs : int
+        With fewer epochs all rows score the same.
     """
 
     function: Callable
@@ -31,9 +33,23 @@ class Rule:
     labels: bool = True
     norms: bool = False
     sign: int = 1
+    min_epochs: int = 1
+
+    def check_epochs(self, n_epochs):
+        """Raise ValueError where so many epochs are too few."""
+        if n_epochs < self.min_epochs:
+            raise ValueError(
+                f"{self.function.__name__} compares epochs of training: it needs at least "
+                f"{self.min_epochs} of them, got {n_epochs}. Set max_epochs to "
+                f"{self.min_epochs} or more, take an estimator that trains by epochs (one with "
+                "partial_fit, or an ArchitectureClassifier), or pass dynamics or proba "
+                "(T, N, C) of more epochs"
+            )
 
     def __call__(self, run, y, **params):
         """Difficulty of each row, large is hard: float64 (N,)."""
+        if run.proba.shape[2] > 1:  # of one class alone nothing is trained: all rows are equal
+            self.check_epochs(len(run.proba))
         part = slice(None) if self.whole else slice(-1, None)
         arrays = [run.proba[part]]
         if self.labels:
@@ -51,14 +67,14 @@ class Rule:
 
 RULES = {
     "aum": Rule(scores.aum, whole=True, sign=-1),
-    "dual": Rule(scores.dual, whole=True),
+    "dual": Rule(scores.dual, whole=True, min_epochs=2),
     "el2n": Rule(scores.el2n),
     "entropy": Rule(scores.entropy, labels=False),
-    "forgetting": Rule(scores.forgetting, whole=True),
+    "forgetting": Rule(scores.forgetting, whole=True, min_epochs=2),
     "grand": Rule(scores.grand, norms=True),
     "least_confidence": Rule(scores.least_confidence, labels=False),
     "loss": Rule(scores.loss),
     "margin": Rule(scores.margin, labels=False),
-    "tdds": Rule(scores.tdds, whole=True, labels=False),
+    "tdds": Rule(scores.tdds, whole=True, labels=False, min_epochs=3),
 }
 """Scores by name."""
