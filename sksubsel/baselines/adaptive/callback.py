@@ -11,10 +11,13 @@ from sklearn.utils import check_random_state
 
 from sksubsel._net import Callback
 from sksubsel._validation import check_budget
+from sksubsel.base import BaseSelector
 from sksubsel.baselines.adaptive.strategy import Strategy, View
 from sksubsel.baselines.adaptive.training import attach
 
 __all__ = ["SubsetCallback"]
+
+_BUDGET = 0.1  # of a strategy, which has none
 
 
 class SubsetCallback(Callback):
@@ -26,11 +29,15 @@ class SubsetCallback(Callback):
 
     Parameters
     ----------
-    strategy : Strategy
-        How to select, such as ``RS2Strategy()`` or ``GradMatchStrategy(lam=0.1)``. It is not
-        changed; each training works with a clone.
-    budget : int or float, default=0.1
-        How many instances to select: an int is a count, a float in (0, 1] a fraction.
+    strategy : Strategy or selector
+        How to select, such as ``RS2Strategy()`` or ``GradMatchStrategy(lam=0.1)``, or one of the
+        selectors :class:`~sksubsel.baselines.CRAIG`, :class:`~sksubsel.baselines.GLISTER` and
+        :class:`~sksubsel.baselines.GradMatch`, whose parameters then are the strategy's. Of a
+        selector `estimator` is not used: the net in training takes its place. It is not changed;
+        each training works with a strategy of its own.
+    budget : int or float or None, default=None
+        How many instances to select: an int is a count, a float in (0, 1] a fraction. None: that
+        of the selector, or 0.1 for a Strategy, which has none.
     every : int or None, default=None
         R, epochs from one selection to the next; 0 selects once. None: the strategy's own, 20 for
         CRAIG, GLISTER and Grad-Match, 1 for RS2, InfoBatch and MILO, 0 for a warm-up.
@@ -40,7 +47,7 @@ class SubsetCallback(Callback):
     keep_rows : bool, default=True
         Keep rows and weights of all selections in `history_`. False keeps the last one alone.
     random_state : int, RandomState instance or None, default=None
-        Seed of the selections.
+        Seed of the selections. None: that of the selector, if it has one.
 
     Attributes
     ----------
@@ -95,7 +102,7 @@ class SubsetCallback(Callback):
         self,
         strategy,
         *,
-        budget=0.1,
+        budget=None,
         every=None,
         warm_start=None,
         keep_rows=True,
@@ -109,15 +116,10 @@ class SubsetCallback(Callback):
         self.random_state = random_state
 
     def on_train_begin(self, net, X=None, y=None, **kwargs):
-        if not isinstance(self.strategy, Strategy):
-            raise TypeError(
-                "strategy must be a Strategy of sksubsel.baselines.adaptive, such as "
-                f"RS2Strategy(); got {self.strategy!r}"
-            )
-        self.strategy_ = clone(self.strategy)
-        self.every_ = _count(self.every, "every", self.strategy.every)
-        self.warm_start_ = _count(self.warm_start, "warm_start", self.strategy.warm_start)
-        self.rng_ = check_random_state(self.random_state)
+        self.strategy_ = _own_strategy(self.strategy)
+        self.every_ = _count(self.every, "every", self.strategy_.every)
+        self.warm_start_ = _count(self.warm_start, "warm_start", self.strategy_.warm_start)
+        self.rng_ = check_random_state(self._own_or_selectors("random_state", None))
         self.history_ = []
         self.sample_indices_ = self.sample_weight_ = None
         self.epoch_, self.y_, self.losses_, self.n_train_ = 0, None, None, None
@@ -155,10 +157,15 @@ class SubsetCallback(Callback):
     def _first_epoch(self, dataset):
         self.access_.dataset = dataset
         self.n_train_ = len(dataset)
-        self.budget_ = check_budget(self.budget, len(dataset))
+        budget = self._own_or_selectors("budget", _BUDGET)
+        self.budget_ = check_budget(budget, len(dataset))
         self.strategy_.start(len(dataset), self.rng_)
         if self.strategy_.records_losses:
             self.losses_ = np.full(len(dataset), np.nan)
+
+    def _own_or_selectors(self, name, default):
+        value = getattr(self, name)
+        return getattr(self.strategy, name, default) if value is None else value
 
     def _labels(self):
         if self.y_ is None:
@@ -185,6 +192,19 @@ class SubsetCallback(Callback):
         if self.keep_rows:
             selection |= {"rows": self.sample_indices_, "weights": self.sample_weight_}
         self.history_.append(selection)
+
+
+def _own_strategy(strategy):
+    """A strategy to work with: a clone, or the one that a selector would ask."""
+    if isinstance(strategy, Strategy):
+        return clone(strategy)
+    # known by the method: selectors by gradients import this package
+    if isinstance(strategy, BaseSelector) and hasattr(strategy, "_strategy"):
+        return strategy._strategy()
+    raise TypeError(
+        "strategy must be a Strategy of sksubsel.baselines.adaptive, such as RS2Strategy(), or "
+        f"one of the selectors CRAIG(), GLISTER() and GradMatch(); got {strategy!r}"
+    )
 
 
 def _count(value, name, default):

@@ -10,6 +10,7 @@ from skorch.callbacks import Callback, EpochScoring, LRScheduler
 from torch import nn
 
 from sksubsel import ArchitectureClassifier, ArchitectureRegressor
+from sksubsel.baselines import CRAIG, GLISTER, GradMatch, Random
 from sksubsel.baselines.adaptive import (
     CRAIGStrategy,
     GLISTERStrategy,
@@ -472,6 +473,52 @@ def test_epochs_of_partial_fit_count_instead_of_max_epochs(data):
     net.set_params(max_epochs=6)
     with pytest.raises(ValueError, match="warm_start must be less than max_epochs=1.*got 2"):
         net.partial_fit(*data, epochs=1)
+
+
+@KINDS
+@pytest.mark.parametrize(
+    "selector, strategy",
+    [
+        (CRAIG(12, stratify="equal"), CRAIGStrategy(stratify="equal")),
+        (GLISTER(0.2, validation_fraction=0.3), GLISTERStrategy(validation_fraction=0.3)),
+        (GradMatch(12, by="batch", batch_size=5), GradMatchStrategy(by="batch", batch_size=5)),
+    ],
+    ids=str,
+)
+def test_selectors_stand_for_their_strategies(make, selector, strategy, data):
+    before = selector.get_params()
+    one = SubsetCallback(selector, every=2, random_state=0)
+    other = SubsetCallback(strategy, budget=12, every=2, random_state=0)
+    assert torch.equal(
+        *(weights_of(make(callback).fit(*data).module_) for callback in (one, other))
+    )
+    assert [entry["epoch"] for entry in one.history_] == [1, 3, 5]
+    for entry, expected in zip(one.history_, other.history_):
+        np.testing.assert_array_equal(entry["rows"], expected["rows"])
+        np.testing.assert_array_equal(entry["weights"], expected["weights"])
+    assert selector.get_params() == before and not hasattr(selector, "ranking_")
+
+
+def test_budget_and_seed_are_the_selectors_unless_given(data):
+    selector = GLISTER(7, random_state=3)
+    rows = []
+    for options in ({}, {"random_state": 3}, {"random_state": 4}, {"budget": 9}):
+        callback = SubsetCallback(selector, **options)
+        ours(callback).fit(*data)
+        rows.append(callback.sample_indices_)
+    assert [len(part) for part in rows] == [7, 7, 7, 9]
+    np.testing.assert_array_equal(rows[0], rows[1])
+    assert not np.array_equal(rows[0], rows[2])
+    callback = SubsetCallback(RS2Strategy())
+    ours(callback).fit(*data)
+    assert len(callback.sample_indices_) == 6
+    with pytest.raises(ValueError, match="lam"):
+        ours(SubsetCallback(GradMatch(lam=-1))).fit(*data)
+    with pytest.raises(ValueError, match="budget must be .*got 61"):
+        ours(SubsetCallback(CRAIG(61))).fit(*data)
+    for value in (Random(), CRAIG):
+        with pytest.raises(TypeError, match=r"one of the selectors CRAIG\(\), GLISTER\(\)"):
+            ours(SubsetCallback(value)).fit(*data)
 
 
 def test_no_pass_over_the_data_that_the_strategy_does_not_ask_for(data):
