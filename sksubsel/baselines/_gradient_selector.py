@@ -19,6 +19,7 @@ from sksubsel._validation import check_finite
 from sksubsel.base import BaseSelector
 from sksubsel.baselines.adaptive.gradients import GradientRecorder, LastLayerGradients
 from sksubsel.baselines.adaptive.strategy import View
+from sksubsel.baselines.dynamics import _columns
 from sksubsel.samplers.quotas import allocate
 from sksubsel.zoo.classifier import ArchitectureClassifier
 
@@ -53,7 +54,8 @@ class GradientSelector(BaseSelector):
             Class labels of any dtype.
         proba : array-like of shape (N, C), default=None
             Probabilities of the classes, in sorted order, from a model trained elsewhere;
-            `estimator` is not used.
+            `estimator` is not used. Where y lacks some of its classes, labels have to be ints in
+            [0, C), the columns.
         features : array-like of shape (N, H), default=None
             What the last layer of that model sees. None: X, flattened and standardised.
 
@@ -123,10 +125,9 @@ class GradientSelector(BaseSelector):
         elif proba is None:
             proba = np.ones((len(X), 1))  # one class: nothing is left to learn
         proba = np.asarray(proba, dtype=np.float32)
-        if proba.shape != (len(X), n_classes):
-            raise ValueError(
-                f"proba must have shape (N, C)=({len(X)}, {n_classes}); got {proba.shape}"
-            )
+        if proba.ndim != 2 or len(proba) != len(X):
+            raise ValueError(f"proba must have shape (N, C) with N={len(X)}; got {proba.shape}")
+        columns = _columns(self.classes_, proba.shape[1])[1]
         check_finite(proba, "proba")
         if proba.min() < 0 or abs(proba.sum(axis=1) - 1).max() > 1e-3:
             raise ValueError("proba must be at least 0 with rows that sum to 1")
@@ -139,7 +140,7 @@ class GradientSelector(BaseSelector):
             )
         check_finite(features, "features")
         residual = proba.copy()
-        residual[np.arange(len(y)), y] -= 1
+        residual[np.arange(len(y)), columns[y]] -= 1
         return LastLayerGradients(residual, features, np.log(np.maximum(proba, _TINY)))
 
     def _fit_estimator(self, X, y, seed):

@@ -185,6 +185,22 @@ def test_awkward_data(selector, budget):
 
 
 @each
+def test_columns_of_classes_that_y_lacks(selector, data):
+    X, y = data
+    codes = np.unique(y, return_inverse=True)[1]
+    proba = probabilities()
+    expected = clone(selector).set_params(random_state=0).fit(X, codes, proba=proba)
+    # classes 0, 2 and 3 of five; nobody expects the others
+    labels = np.array([0, 2, 3])
+    wide = np.zeros((100, 5))
+    wide[:, labels] = proba
+    found = clone(expected).fit(X, labels[codes], proba=wide)
+    np.testing.assert_array_equal(found.ranking_, expected.ranking_)
+    np.testing.assert_allclose(found.sample_weight_, expected.sample_weight_, rtol=1e-5)
+    np.testing.assert_array_equal(found.classes_, labels)
+
+
+@each
 def test_errors(selector, data):
     X, y = data
     selector = clone(selector)
@@ -192,8 +208,14 @@ def test_errors(selector, data):
         selector.fit(X, X[:, 0])
     with pytest.raises(ValueError, match="requires y to be passed"):
         selector.fit(X)
-    with pytest.raises(ValueError, match=r"proba must have shape \(N, C\)=\(100, 3\); got"):
-        selector.fit(X, y, proba=probabilities()[:, :2])
+    with pytest.raises(ValueError, match=r"proba must have shape \(N, C\) with N=100; got \(99, 3"):
+        selector.fit(X, y, proba=probabilities()[1:])
+    for n_columns in (2, 4):  # labels that are no ints do not say which column is theirs
+        wide = np.full((100, n_columns), 1 / n_columns)
+        with pytest.raises(ValueError, match=f"proba has C={n_columns} columns, but y holds 3"):
+            selector.fit(X, y, proba=wide)
+    with pytest.raises(ValueError, match="proba has C=4 columns, but y holds 3"):
+        selector.fit(X, np.unique(y, return_inverse=True)[1] + 2, proba=np.full((100, 4), 0.25))
     with pytest.raises(ValueError, match="rows that sum to 1"):
         selector.fit(X, y, proba=2 * probabilities())
     with pytest.raises(ValueError, match="proba must be finite"):
