@@ -38,16 +38,20 @@ def make(n_samples, n_classes, seed=0):
     labels = rng.integers(0, n_classes, n_samples)
     centres = rng.normal(size=(4 * n_classes, 64)).astype(np.float32)
     features = rng.standard_normal((n_samples, 64), dtype=np.float32)
-    features += centres[labels + n_classes * rng.integers(0, 4, n_samples)]
+    for part in np.array_split(np.arange(n_samples), -(-n_samples // 100_000)):
+        features[part] += centres[labels[part] + n_classes * rng.integers(0, 4, len(part))]
     return features, labels
 
 
 def make_target(labels, n_classes, seed):
-    """Probabilities (N, C) float16 that mostly agree with the labels."""
-    rng = np.random.default_rng(seed)
-    target = np.full((len(labels), n_classes), 0.2 / n_classes, dtype=np.float16)
-    sure = rng.random(len(labels), dtype=np.float32) * 0.6 + 0.2
-    target[np.arange(len(labels)), labels] = sure
+    """Probabilities that mostly agree with the labels, for the rows asked for: (n, C) float32."""
+    sure = np.random.default_rng(seed).random(len(labels), dtype=np.float32) * 0.6 + 0.2
+
+    def target(rows):
+        out = np.full((len(rows), n_classes), 0.2 / n_classes, dtype=np.float32)
+        out[np.arange(len(rows)), labels[rows]] = sure[rows]
+        return out
+
     return target
 
 
@@ -72,7 +76,7 @@ def measure(n_samples, budget, n_classes, n_components, *_):
     out = {"cold": cold, "further": further, "before": before, "peak": peak_gib()}
     out["overlap"] = len(np.intersect1d(first.rows, second.rows)) / budget
     if n_samples <= 20_000:
-        out["refitting"] = refitting(index, targets[0], budget)
+        out["refitting"] = refitting(index, targets[0](np.arange(n_samples)), budget)
     return out
 
 

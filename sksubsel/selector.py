@@ -24,6 +24,7 @@ from sksubsel.samplers.transductive import gumbel_top, solve_exact, solve_gradie
 from sksubsel.scoring import probe_score, train_score
 
 _DRAWS = {"sample": gumbel_top, "poisson": conditional_poisson}
+_MAX_LOG_CLASSES = 128  # beyond, a design's kernel is of the features alone: N x C may be large
 
 
 class SubsetSelector(TransformerMixin, BaseEstimator):
@@ -326,15 +327,17 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
 
     def _fit_design(self, predictions, budget):
         """Prepare the design's instance part, and the design that the zoo's mean asks for."""
-        self.mean_ = np.concatenate(
-            [outputs.mean(axis=0) for _, outputs in predictions.chunks()]
-        )  # (N, C)
         classes = self.task_ == "classification"
+        self._mean = None
+        if self.mode != "transductive" or (classes and self.n_outputs_ <= _MAX_LOG_CLASSES):
+            means = [outputs.mean(axis=0) for _, outputs in predictions.chunks()]
+            self._mean = np.concatenate(means)  # (N, C)
+        use_log = classes and self.n_outputs_ <= _MAX_LOG_CLASSES
         self.design_ = DesignIndex(
             self.features_,
             self.y_ if classes else self._labels(),
             self.strata_,
-            proba=self.mean_ if classes else None,
+            proba=self._mean if use_log else None,
             random_state=self.seed_,
         )
         self._shared = {}
@@ -344,18 +347,20 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
     def _by_design(self, predictions, budget):
         """Rows of a design, ascending: shared ones first, then those for this architecture."""
         n_shared = self._n_shared(budget)
-        first = self._shared_design(n_shared) if n_shared else None
-        if n_shared < budget:
-            target = self._standardised(predictions.rows(slice(None))[0])
-            rows = self.design_.select(
-                target, budget - n_shared, stratify=self.stratify, selected=first
-            ).rows
-            first = rows if first is None else np.concatenate([first, rows])
-        return np.sort(first)
+        first = self._shared_design(n_shared) if n_shared else np.empty(0, dtype=np.int64)
+        if n_shared == budget:
+            return np.sort(first)
+        rows = self.design_.select(
+            lambda rows: self._standardised(predictions.rows(rows)[0]),
+            budget - n_shared,
+            stratify=self.stratify,
+            selected=first,
+        ).rows
+        return np.sort(np.concatenate([first, rows]))
 
     def _shared_design(self, budget):
         if budget and budget not in self._shared:
-            target = self._standardised(self.mean_)
+            target = self._standardised(self._mean)
             design = self.design_.select(target, budget, stratify=self.stratify)
             self._shared[budget] = design.rows
         return self._shared.get(budget)

@@ -158,8 +158,9 @@ class DesignIndex:
 
         Parameters
         ----------
-        target : array-like of shape (N, C)
-            Its predicted probabilities (or values) for all instances.
+        target : array-like of shape (N, C), or callable
+            Its predicted probabilities (or values) for all instances; or
+            ``target(rows) -> (n, C)``, which is asked for the rows drawn alone.
         budget : int
             B in [1, number of candidates].
         stratify : {"proportional", "equal"} or None, default="proportional"
@@ -185,7 +186,8 @@ class DesignIndex:
         memory O(n + d^2) beside what is prepared. Rows are chosen in rounds of 10, later of 64:
         the candidates of largest gain are shortlisted, and chosen from one at a time, exactly.
         """
-        target = self._check_target(target)
+        if not callable(target):
+            target = self._check_target(target)
         allowed = check_candidates(self.n_samples, candidates, selected, budget)
         selected = np.empty(0, np.int64) if selected is None else np.asarray(selected)
         free = np.bincount(self.strata[allowed], minlength=self.strata.max() + 1)
@@ -196,7 +198,10 @@ class DesignIndex:
             groups = self.strata
             if stratify is None:
                 groups, quotas = np.zeros_like(groups), np.array([budget])
-            return self._design(pool, self.labels, target, groups, quotas, allowed, selected)
+            columns = slice(None)
+            return self._design(
+                pool, self.labels, target, columns, groups, quotas, allowed, selected
+            )
         designs = []
         for first, end in zip(self._edges[:-1], self._edges[1:]):
             inside = (self.labels >= first) & (self.labels < end)
@@ -207,7 +212,8 @@ class DesignIndex:
                 self._design(
                     self._pool(inside, share, allowed),
                     self.labels - first,
-                    target[:, first:end],
+                    target,
+                    slice(first, end),
                     self.strata,
                     share,
                     allowed & inside,
@@ -216,9 +222,13 @@ class DesignIndex:
             )
         return Design(*(np.concatenate(parts) for parts in zip(*designs)))
 
-    def _design(self, pool, labels, target, groups, quotas, allowed, selected):
+    def _design(self, pool, labels, target, columns, groups, quotas, allowed, selected):
         """Greedy choice of ``quotas`` rows of each group from a pool."""
-        target = target[pool.rows].astype(np.float32)
+        if callable(target):
+            target = self._check_target(target(pool.rows), len(pool.rows))[:, columns]
+        else:
+            target = target[pool.rows][:, columns]
+        target = target.astype(np.float32)
         cross = (pool.phi.T @ target).astype(np.float64) / len(target)
         ridge = GrowingRidge(pool.phi, labels[pool.rows], pool.gram, cross, self.lam, pool.start)
         if len(selected):
@@ -266,16 +276,17 @@ class DesignIndex:
         gram = (phi.T @ phi).astype(np.float64) / len(rows)
         return _Pool(rows, phi, gram, GrowingRidge.quadratics(phi, gram))
 
-    def _check_target(self, target):
+    def _check_target(self, target, n_rows=None):
         target = np.asarray(target)  # as it is: it may be large, and only a part is needed
         if target.ndim == 1:
             target = target[:, None]
+        n_rows = self.n_samples if n_rows is None else n_rows
         one_hot = self.labels.ndim == 1
         n_outputs = int(self.labels.max()) + 1 if one_hot else self.labels.shape[1]
         fits = target.shape[1] >= n_outputs if one_hot else target.shape[1] == n_outputs
-        if len(target) != self.n_samples or not fits:
+        if len(target) != n_rows or not fits:
             raise ValueError(
-                f"target must have shape (N={self.n_samples}, C={n_outputs}); got {target.shape}"
+                f"target must have shape (N={n_rows}, C={n_outputs}); got {target.shape}"
             )
         check_finite(target, "target")
         return target

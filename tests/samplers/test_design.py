@@ -207,6 +207,21 @@ def test_many_classes_in_blocks():
     np.testing.assert_array_equal(np.bincount(labels[design.rows]), np.ones(300))
 
 
+def test_target_by_rows(index):
+    target = target_of(index.labels)
+    asked = []
+
+    def by_rows(rows):
+        asked.append(rows)
+        return target[rows]
+
+    rows = index.select(by_rows, 40).rows
+    np.testing.assert_array_equal(rows, index.select(target, 40).rows)
+    assert len(asked) == 1
+    with pytest.raises(ValueError, match="target must have shape"):
+        index.select(lambda rows: target[rows][:, :2], 5)
+
+
 def test_values():
     rng = np.random.default_rng(0)
     features = rng.normal(size=(200, 3))
