@@ -19,7 +19,9 @@ class D2Pruning(BaseScoreSelector):
     Maharana, Yadav and Bansal, *D2 Pruning: Message Passing for Balancing Diversity and
     Difficulty in Data Pruning*, ICLR 2024; see :func:`~sksubsel.baselines.sampling.d2`.
     Neighbours are sought by the trained network's last features, as the authors do, by `features`
-    passed to `fit`, or by the default features of X where `dynamics` hold none.
+    passed to `fit`, or by the default features of X where `dynamics` hold none: nothing but
+    probabilities was recorded, or the training went on beyond `max_epochs` and the features
+    recorded are those of its end.
 
     Parameters
     ----------

@@ -269,12 +269,18 @@ class TrainingDynamics(InstancesMixin, BaseEstimator):
 
     @property
     def features_(self):
-        """Input of the last linear layer in the first run: float32 (N, H), or None."""
+        """Input of the last linear layer after the last of `epochs_`: float32 (N, H), or None.
+
+        Of the first run that was not trained beyond that epoch.
+        """
         check_is_fitted(self)
-        return self.runs_[0].features
+        return next((run.features for run in self.runs_ if run.features is not None), None)
 
     def first(self, max_epochs):
-        """The record up to an epoch, sharing memory; the whole where `max_epochs` is None."""
+        """The record up to an epoch, sharing memory; the whole where `max_epochs` is None.
+
+        A part has no features: those recorded are of the last epoch, which it leaves out.
+        """
         check_is_fitted(self)
         if max_epochs is None or max_epochs >= self.epochs_[-1]:
             return self

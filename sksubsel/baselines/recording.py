@@ -73,9 +73,11 @@ class Run:
     features: np.ndarray | None = None
 
     def first(self, n_epochs):
-        """The first epochs of it, sharing memory."""
+        """The first epochs of it, sharing memory; without features, unless they are all."""
+        if n_epochs >= len(self.proba):
+            return self
         norm = None if self.feature_norm is None else self.feature_norm[:n_epochs]
-        return Run(self.proba[:n_epochs], norm, self.features)
+        return Run(self.proba[:n_epochs], norm)
 
 
 class Recorder:
@@ -151,8 +153,9 @@ class Recorder:
 
     def run(self):
         """What was recorded."""
-        norm = self.norm if self.has_norm else None
-        return Run(self.proba, norm, self.features).first(len(self.written))
+        n_epochs = len(self.written)
+        norm = self.norm[:n_epochs] if self.has_norm else None
+        return Run(self.proba[:n_epochs], norm, self.features)
 
 
 def n_epochs_of(estimator, max_epochs, n_samples):

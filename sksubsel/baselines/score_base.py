@@ -96,7 +96,8 @@ class BaseScoreSelector(BaseSelector):
             Probabilities after T epochs, in place of `dynamics`.
         features : array-like of shape (N, H), default=None
             What neighbours are sought by, for D2. None: those of the dynamics if they were
-            recorded, else :class:`~sksubsel.features.InstanceFeatures` of X.
+            recorded at the last epoch that counts, else
+            :class:`~sksubsel.features.InstanceFeatures` of X.
 
         Returns
         -------

@@ -71,6 +71,8 @@ def test_first_epochs_of_a_long_training_are_a_short_one(data, recorded):
     np.testing.assert_array_equal(recorded.first(2).proba_, short.proba_)
     np.testing.assert_array_equal(recorded.first(2).feature_norm_, short.feature_norm_)
     assert recorded.first(2).epochs_.tolist() == [1, 2]
+    assert recorded.first(2).features_ is None  # those recorded are of epoch 3
+    assert recorded.first(3).features_ is recorded.features_ is not None
     assert recorded.first(None) is recorded and recorded.first(50) is recorded
 
 
@@ -206,6 +208,19 @@ def test_early_stopping_ends_the_record(data):
     dynamics = TrainingDynamics(stopping, random_state=0).fit(*data)
     assert 1 <= len(dynamics.epochs_) < 200
     assert len(dynamics.proba_) == len(dynamics.epochs_)
+    assert dynamics.features_ is None
+    runs = TrainingDynamics(stopping, n_repeats=3, record_features=True, random_state=0).fit(*data)
+    lengths = []
+    for seed in runs.seeds_:
+        alone = clone(stopping).set_params(random_state=seed).fit(*data)
+        lengths.append(len(alone.history_) - 1)
+    assert len(runs.epochs_) == min(lengths) < max(lengths)  # as long as the shortest
+    kept = [run.features is not None for run in runs.runs_]
+    assert kept == [length == min(lengths) for length in np.minimum.accumulate(lengths)]
+    shortest = runs.runs_[kept.index(True)]
+    norms = np.sqrt((shortest.features.astype(float) ** 2).sum(1) + 1)
+    np.testing.assert_allclose(shortest.feature_norm[-1], norms, rtol=1e-5)
+    assert runs.features_ is shortest.features
     last = TrainingDynamics(stopping, epochs="last", random_state=0).fit(*data)
     model = clone(stopping).set_params(random_state=last.seeds_[0]).fit(*data)
     assert last.epochs_.tolist() == [len(model.history_)]

@@ -146,9 +146,9 @@ def test_named_methods_are_their_combinations(data, dynamics):
              exponent=4.0),
     )  # fmt: skip
     graph = neighbor_graph(dynamics.features_, 3)
-    difficulty = scores.el2n(proba(five)[-1], y)
+    difficulty = scores.el2n(proba(dynamics)[-1], y)
     np.testing.assert_array_equal(
-        rows(D2Pruning(20, n_neighbors=3, gamma_reverse=0.2)),
+        rows(D2Pruning(20, n_neighbors=3, gamma_reverse=0.2, max_epochs=30)),
         d2(difficulty, 20, graph=graph, gamma_reverse=0.2),
     )
 
@@ -164,6 +164,11 @@ def test_where_d2_takes_its_features_from(data, dynamics):
     selector.fit(X, y, proba=proba)  # nothing recorded: of the instances
     features = InstanceFeatures().fit_transform(X)
     np.testing.assert_array_equal(selector.sample_indices_, d2(difficulty, 20, features=features))
+    selector.fit(X, y, dynamics=dynamics)  # recorded, but 25 epochs later
+    np.testing.assert_array_equal(selector.sample_indices_, d2(difficulty, 20, features=features))
+    last = selector.set_params(max_epochs=30).fit(X, y, dynamics=dynamics)
+    expected = d2(last.scores_, 20, features=dynamics.features_)
+    np.testing.assert_array_equal(last.sample_indices_, expected)
     with pytest.raises(ValueError, match=r"features must have shape \(N=120, H\); got \(119, 2\)"):
         selector.fit(X, y, features=own[1:])
 
