@@ -20,6 +20,7 @@ from sksubsel.base import BaseSelector
 from sksubsel.baselines.adaptive.gradients import GradientRecorder, LastLayerGradients
 from sksubsel.baselines.adaptive.strategy import View
 from sksubsel.baselines.dynamics import _columns
+from sksubsel.baselines.recording import seed_estimator
 from sksubsel.samplers.quotas import allocate
 from sksubsel.zoo.classifier import ArchitectureClassifier
 
@@ -151,8 +152,12 @@ class GradientSelector(BaseSelector):
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 return model.fit(_standardised(X, None), y)
         model = clone(self.estimator)
-        if model.get_params().get("random_state", 0) is None:
-            model.set_params(random_state=seed)
+        given = {
+            name: value
+            for name, value in model.get_params().items()
+            if name.split("__")[-1] == "random_state" and value is not None
+        }
+        seed_estimator(model, seed).set_params(**given)
         if isinstance(model, ArchitectureClassifier):
             return model.fit(X, y)
         return model.fit(_standardised(X, self.estimator), y)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
@@ -182,6 +184,29 @@ def test_awkward_data(selector, budget):
         selector = clone(selector).set_params(budget=budget, random_state=0).fit(X, labels)
         expected = budget if isinstance(budget, int) else round(budget * 40)
         assert len(np.unique(selector.sample_indices_)) == expected
+
+
+def test_parts_of_an_estimator_are_seeded(data):
+    X, y = data
+    forest = RandomForestClassifier(3, max_depth=2)
+
+    def select(seed, **params):
+        model = make_pipeline(StandardScaler(), clone(forest).set_params(**params))
+        return GradMatch(20, estimator=model, random_state=seed).fit(X, y)
+
+    state = np.random.get_state()[1].copy()
+    one, again, other = select(0), select(0), select(1)
+    np.testing.assert_array_equal(one.gains_, again.gains_)
+    assert not np.array_equal(one.gains_, other.gains_)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+    assert one.estimator.get_params()["randomforestclassifier__random_state"] is None
+    # a seed that is given stays
+    proba = make_pipeline(StandardScaler(), clone(forest).set_params(random_state=5))
+    proba = proba.fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(
+        select(0, random_state=5).gains_,
+        GradMatch(20, random_state=0).fit(X, y, proba=proba).gains_,
+    )
 
 
 @each
