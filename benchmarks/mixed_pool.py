@@ -2,9 +2,9 @@
 
 Fashion-MNIST, its training file alone: 20,000 rows to select from, 10,000 to judge by. Ten kinds
 of small networks (linear, MLPs, CNNs, LeNet, ResNet, ViT, LSTM, mixer) are trained on the 20,000
-rows once; the mean of all their probabilities is the selections' target. Then six kinds are trained on
-what each selection chose, all in one recipe (AdamW, one-cycle, batches of 32, 20 epochs and at
-least 400 steps), and compared with class-balanced random rows, seed by seed.
+rows once; the mean of all their probabilities is the selections' target. Then six kinds are
+trained on what each selection chose, all in one recipe (AdamW, one-cycle, batches of 32, 20 epochs
+and at least 400 steps), and compared with class-balanced random rows, seed by seed.
 
 Progress is kept in a folder: a run that was stopped goes on where it was.
 
