@@ -30,8 +30,9 @@ class TrainingDynamics(InstancesMixin, BaseEstimator):
     ----------
     estimator : classifier or None, default=None
         What is trained, cloned. An :class:`~sksubsel.zoo.ArchitectureClassifier` is recorded
-        after each of its epochs; a classifier with `partial_fit` after each pass over the data;
-        any other with `predict_proba` once, after its `fit`. None takes a small network
+        after each of its epochs, and so is a skorch net such as `skorch.NeuralNetClassifier`; a
+        classifier with `partial_fit` after each pass over the data; any other with
+        `predict_proba` once, after its `fit`. None takes a small network
         (:func:`~sksubsel.networks.proxy.build_proxy`) trained by AdamW at a constant rate of 3e-3
         in batches of 64.
     max_epochs : int or None, default=None
@@ -73,8 +74,11 @@ class TrainingDynamics(InstancesMixin, BaseEstimator):
     input is not one vector an instance. Networks with slow batch normalisation are recorded with
     the statistics of their current weights, as they will be judged in the end; the training
     itself is not touched. Where all labels are equal nothing is trained: each row has probability
-    one. Early stopping ends the record before the epoch that it stops at; where it ends before
-    the first epoch asked for, the network that was kept is recorded.
+    one. A skorch net is given X in its own shape as float32 and the labels as codes from 0, its
+    callbacks and schedules run as in one `fit`, and its `train_split` (a fifth, by skorch's
+    default) is left out of the training. Early stopping ends the record before the epoch that it
+    stops at; where it ends before the first epoch asked for, the network that was kept is
+    recorded.
 
     Examples
     --------

@@ -103,17 +103,45 @@ class Recorder:
     def train(self, model, y, n_epochs, seed):
         """Train a model, which is changed, on labels y (N,) of any dtype."""
         seed_estimator(model, seed)
-        X = self.X.reshape(len(self.X), -1)
         if isinstance(model, ArchitectureClassifier):
             self._train_network(model, y, n_epochs, seed)
-        elif hasattr(model, "partial_fit"):
-            classes = np.unique(y)
-            for epoch in range(1, n_epochs + 1):
-                model.partial_fit(X, y, classes=classes)
-                self._write(epoch, lambda: model.predict_proba(X))
-        else:
+            return
+        with _forked_rng(model):
+            torch.manual_seed(seed)  # what a model made with torch draws by
+            if _is_skorch_net(model):
+                self._train_skorch_net(model, y, n_epochs)
+            else:
+                self._train_classifier(model, y, n_epochs)
+
+    def _train_classifier(self, model, y, n_epochs):
+        X = self.X.reshape(len(self.X), -1)
+        if not hasattr(model, "partial_fit"):
             model.fit(X, y)
             self._write(1, lambda: model.predict_proba(X))
+            return
+        classes = np.unique(y)
+        for epoch in range(1, n_epochs + 1):
+            model.partial_fit(X, y, classes=classes)
+            self._write(epoch, lambda: model.predict_proba(X))
+
+    def _train_skorch_net(self, model, y, n_epochs):
+        X = np.ascontiguousarray(self.X, dtype=np.float32)
+        binary = model.criterion in (nn.BCELoss, nn.BCEWithLogitsLoss)
+        codes = np.unique(y, return_inverse=True)[1].astype(np.float32 if binary else np.int64)
+
+        def predict():
+            # a data loader draws a seed, which the training must not miss
+            with _forked_rng(model):
+                return self._watch(model.module_, lambda: model.predict_proba(X))
+
+        # One `fit`, as each `partial_fit` would start learning-rate schedules anew.
+        after_epoch = EpochEnd(lambda module, epoch: self._write(epoch, predict))
+        if isinstance(model.callbacks, str):
+            model.callbacks = None  # from "disable", set_params fails
+        callbacks = [*(model.callbacks or []), after_epoch]
+        model.set_params(max_epochs=n_epochs, callbacks=callbacks)
+        model.fit(X, codes)
+        self._write_if_stopped(len(model.history), predict)
 
     def _train_network(self, model, y, n_epochs, seed):
         X = _tensor(self.X)
@@ -133,23 +161,44 @@ class Recorder:
         model.set_params(max_epochs=n_epochs, min_steps=0, classes=None)
         model.set_params(callbacks=[*(model.callbacks or []), EpochEnd(after_epoch)])
         model.fit(self.X, y)
-        if not self.written:  # stopped early
-            self.epochs = [len(model.history_)]
-            self._write(self.epochs[0], lambda: self._predict(model.module_, X))
+        self._write_if_stopped(len(model.history_), lambda: self._predict(model.module_, X))
 
     def _predict(self, module, X):
         """Probabilities (N, C); notes norms and features by the way."""
-        logits, norm, self.features = _outputs(module, X, self.record_features)
+        device = next(module.parameters()).device
+
+        def logits():
+            return predict_net(module, X, batch_size=_PREDICT_BATCH, device=device)
+
+        return self._watch(module, logits).float().softmax(1).numpy()
+
+    def _watch(self, module, predict):
+        """What ``predict()`` gives; notes norms and features by the way."""
+        output, norm, self.features = _watch_last_layer(
+            module, predict, len(self.X), self.record_features
+        )
         self.has_norm = norm is not None
         if norm is not None:
             self.norm[len(self.written)] = norm
-        return logits.softmax(1).numpy()
+        return output
 
     def _write(self, epoch, predict):
         place = len(self.written)
         if place < len(self.epochs) and epoch == self.epochs[place]:
-            self.proba[place] = predict()
+            proba = predict()
+            if proba.shape != self.proba.shape[1:]:
+                raise ValueError(
+                    "estimator must predict probabilities of shape (N, C)="
+                    f"{self.proba.shape[1:]}, one column a class; got {proba.shape}"
+                )
+            self.proba[place] = proba
             self.written.append(epoch)
+
+    def _write_if_stopped(self, n_epochs, predict):
+        """Write down the network that was kept where early stopping left nothing written."""
+        if not self.written:
+            self.epochs = [n_epochs]
+            self._write(n_epochs, predict)
 
     def run(self):
         """What was recorded."""
@@ -165,13 +214,25 @@ def n_epochs_of(estimator, max_epochs, n_samples):
             return max_epochs
         n_batches = -(-n_samples // estimator.batch_size)
         return max(estimator.max_epochs, -(-estimator.min_steps // n_batches))
+    if _is_skorch_net(estimator):
+        return estimator.max_epochs if max_epochs is None else max_epochs
     if hasattr(estimator, "partial_fit"):
         return _DEFAULT_EPOCHS if max_epochs is None else max_epochs
     return 1
 
 
-def _outputs(module, X, keep_features):
-    """Logits (N, C), norms (N,) of [input of the last linear layer, 1], and that input (N, H)."""
+def _is_skorch_net(estimator):
+    return all(hasattr(estimator, name) for name in ("initialize", "module", "callbacks"))
+
+
+def _forked_rng(model):
+    """A context after which torch's generators are as before, those of the net's device too."""
+    device = torch.device((_is_skorch_net(model) and model.device) or "cpu")
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+
+
+def _watch_last_layer(module, predict, n_samples, keep_features):
+    """``predict()``, norms (N,) of [input of the last linear layer, 1], and that input (N, H)."""
     linear = [part for part in module.modules() if isinstance(part, nn.Linear)]
     norms, features = [], []
 
@@ -183,14 +244,13 @@ def _outputs(module, X, keep_features):
                 features.append(h.float().cpu())
 
     handle = linear[-1].register_forward_pre_hook(note) if linear else None
-    device = next(module.parameters()).device
-    logits = predict_net(module, X, batch_size=_PREDICT_BATCH, device=device).float()
+    output = predict()
     if handle is not None:
         handle.remove()
     norm = torch.cat(norms) if norms else None
-    if norm is None or len(norm) != len(X):
-        return logits, None, None  # no such layer, or not once for each instance
-    return logits, norm.numpy(), torch.cat(features).numpy() if keep_features else None
+    if norm is None or len(norm) != n_samples:
+        return output, None, None  # no such layer, or not once for each instance
+    return output, norm.numpy(), torch.cat(features).numpy() if keep_features else None
 
 
 def _allocate(shape, dtype, memory_limit):

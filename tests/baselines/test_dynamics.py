@@ -12,11 +12,14 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
+from skorch.callbacks import EarlyStopping, LRScheduler
 from torch import nn
 
 from sksubsel import ArchitectureClassifier
 from sksubsel.baselines.dynamics import TrainingDynamics
 from sksubsel.baselines.el2n import EL2N
+from sksubsel.baselines.grand import GraNd
 from sksubsel.baselines.recording import default_estimator, seed_estimator
 from sksubsel.baselines.scores import el2n, loss
 from sksubsel.datasets import load_digits_images
@@ -199,6 +202,75 @@ def test_seed_estimator():
     assert other[1].random_state != seeds[0] and other[2].random_state != seeds[1]
     assert seed_estimator(MLPClassifier(random_state=1), 5).random_state == 5
     assert seed_estimator(GaussianNB(), 5).get_params() == GaussianNB().get_params()
+
+
+class Images(nn.Module):
+    """Takes images as float32 only."""
+
+    def __init__(self, n_outputs=10):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Dropout(0.2))
+        self.head = nn.Linear(144, n_outputs)
+
+    def forward(self, x):
+        assert x.ndim == 4 and x.dtype == torch.float32
+        return self.head(self.body(x))
+
+
+def skorch_net(**params):
+    params = {"max_epochs": 4, "lr": 0.2, "batch_size": 32, "train_split": None, **params}
+    return NeuralNetClassifier(Images, criterion=nn.CrossEntropyLoss, verbose=0,
+                               iterator_train__shuffle=True, **params)  # fmt: skip
+
+
+SCHEDULE = ("schedule", LRScheduler("StepLR", step_size=1, gamma=0.5))
+
+
+@pytest.mark.parametrize("callbacks", [None, "disable", [SCHEDULE]], ids=["none", "off", "rate"])
+def test_skorch_nets_are_recorded_after_each_epoch(callbacks, data):
+    """To the bit what a training by hand gives, of which recording changes nothing."""
+    X, y = data
+    net = skorch_net(callbacks=callbacks)
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    dynamics = TrainingDynamics(net, random_state=0, record_features=True, n_repeats=2).fit(X, y)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert dynamics.epochs_.tolist() == [1, 2, 3, 4]  # the net's own number
+    for n_epochs in (1, 3, 4):
+        by_hand = clone(net).set_params(max_epochs=n_epochs)
+        with torch.random.fork_rng():
+            torch.manual_seed(dynamics.seeds_[0])
+            by_hand.fit(X.astype(np.float32), np.unique(y, return_inverse=True)[1])
+        expected = by_hand.predict_proba(X.astype(np.float32))
+        np.testing.assert_array_equal(dynamics.runs_[0].proba[n_epochs - 1], expected)
+    assert np.abs(dynamics.runs_[0].proba - dynamics.runs_[1].proba).max() > 0.01
+    features = by_hand.module_.body.eval()(torch.from_numpy(X.astype(np.float32))).detach().numpy()
+    np.testing.assert_allclose(dynamics.features_, features, rtol=1e-5)
+    norms = np.sqrt((features**2).sum(1) + 1)
+    np.testing.assert_allclose(dynamics.runs_[0].feature_norm[-1], norms, rtol=1e-5)
+    short = TrainingDynamics(net, max_epochs=3, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(short.proba_, dynamics.runs_[0].proba[:3])
+    assert not net.initialized_ and net.callbacks is callbacks and net.max_epochs == 4
+
+
+def test_skorch_nets_of_other_kinds(data):
+    X, y = data
+    stopping = [("stop", EarlyStopping(monitor="train_loss", patience=1, threshold=1e9))]
+    net = skorch_net(callbacks=stopping, max_epochs=50)
+    assert TrainingDynamics(net, random_state=0).fit(X, y).epochs_.tolist() == [1]
+    last = TrainingDynamics(net, epochs="last", random_state=0).fit(X, y)
+    assert last.epochs_.tolist() == [2] and last.proba_.shape == (1, 150, 10)
+    binary = NeuralNetBinaryClassifier(
+        lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 1), nn.Flatten(0)),
+        max_epochs=2, verbose=0, train_split=None,
+    )  # fmt: skip
+    two = TrainingDynamics(binary, random_state=0).fit(X, y == "a")
+    assert two.proba_.shape == (2, 150, 2)
+    assert two.correct_[-1].mean() > 0.8
+    with pytest.raises(ValueError, match=r"shape \(N, C\)=\(150, 10\).* got \(150, 11\)"):
+        TrainingDynamics(skorch_net(module__n_outputs=11)).fit(X, y)
+    rows = [GraNd(20, estimator=skorch_net(), random_state=0).fit(X, y) for _ in range(2)]
+    np.testing.assert_array_equal(rows[0].sample_indices_, rows[1].sample_indices_)
 
 
 def test_early_stopping_ends_the_record(data):
