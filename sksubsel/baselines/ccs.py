@@ -25,7 +25,9 @@ class CCS(BaseScoreSelector):
     budget : int or float, default=0.1
         How many instances to select: an int is a count, a float in (0, 1] a fraction.
     score_func : str, default="aum"
-        Difficulty, by a name that ScoreSelector knows; AUM as the authors take it.
+        Difficulty, by a name that ScoreSelector knows. "aum" is here, as the authors take it, the
+        margin of probabilities, in [-1, 1]; that of logits, which :class:`AUM` takes, comes by
+        ``ScoreSelector(score_func="aum", sampler="ccs")``.
     cutoff : float, default=0.3
         Share of the hardest rows left out, in [0, 1). The authors tune it: for CIFAR-10 0 at half
         the data, 0.1 at 20 to 30 %, 0.3 at 10 %; more where labels are wrong.
@@ -76,7 +78,7 @@ class CCS(BaseScoreSelector):
         self.random_state = random_state
 
     def _scorer(self):
-        return self.score_func, {}
+        return self.score_func, {"of": "probabilities"} if self.score_func == "aum" else {}
 
     def _sampler(self):
         return "ccs", {"cutoff": self.cutoff, "n_strata": self.n_strata}

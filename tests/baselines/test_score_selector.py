@@ -133,7 +133,11 @@ def test_named_methods_are_their_combinations(data, dynamics):
     selector = CCS(20, cutoff=0.5, n_strata=7)
     got = rows(selector)
     rng = np.random.default_rng(selector._sampler_seed)
-    aum = -scores.aum(proba(dynamics), y)
+    aum = -scores.aum(proba(dynamics), y, of="probabilities")
+    np.testing.assert_array_equal(selector.scores_, aum)
+    assert np.abs(aum).max() <= 1
+    of_logits = ScoreSelector(20, score_func="aum", sampler="ccs").fit(X, labels, dynamics=dynamics)
+    np.testing.assert_array_equal(of_logits.scores_, -scores.aum(proba(dynamics), y))
     np.testing.assert_array_equal(got, ccs(aum, 20, rng=rng, cutoff=0.5, n_strata=7))
     rng = np.random.default_rng(selector._sampler_seed)  # of the same random_state
     np.testing.assert_array_equal(

@@ -95,6 +95,20 @@ def test_aum_is_the_mean_margin_of_logits(run):
     assert never == pytest.approx(np.log(1e-12))
 
 
+def test_aum_of_probabilities(run):
+    proba, y, _ = run
+    expected = np.zeros(N)
+    for row in range(N):
+        for p in proba[:, row]:
+            expected[row] += (p[y[row]] - np.delete(p, y[row]).max()) / T
+    np.testing.assert_allclose(scores.aum(proba, y, of="probabilities"), expected)
+    ends = scores.aum([[0.0, 1.0, 0.0], [0.0, 1.0, 0.0]], [0, 1], of="probabilities")
+    np.testing.assert_array_equal(ends, [-1, 1])
+    np.testing.assert_array_equal(scores.aum(proba, y, of="logits"), scores.aum(proba, y))
+    with pytest.raises(ValueError, match='of must be "logits" or "probabilities"; got \'margin\''):
+        scores.aum(proba, y, of="margin")
+
+
 def test_tdds_by_hand():
     rng = np.random.default_rng(1)
     proba = softmax(rng.normal(size=(4, 3, C)), -1)
