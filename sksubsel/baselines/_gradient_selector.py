@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from sksubsel._validation import check_finite
@@ -73,17 +73,25 @@ class GradientSelector(BaseSelector):
     def _requires_y(self):
         return True
 
-    def _rank(self, X, y, budget, proba=None, features=None):
+    def _rank(self, X, y, budget, proba=None, features=None, X_val=None, y_val=None):
         if self.task_ != "classification":
             raise ValueError(
                 f"y must hold class labels for {type(self).__name__}, whose gradients are those "
                 "of cross-entropy; got continuous targets"
             )
+        validation = None
+        if X_val is not None or y_val is not None:
+            if proba is not None or features is not None:
+                raise ValueError(
+                    "X_val and y_val need the model that is trained here; they can't be combined "
+                    "with proba or features"
+                )
+            validation = self._check_validation(X_val, y_val)
         rng = check_random_state(self.random_state)
-        gradients = self._gradients(X, y, proba, features, rng)
+        gradients, validation = self._gradients(X, y, proba, features, rng, validation)
         strategy = self._strategy()
         strategy.start(len(X), rng)
-        view = View(len(X), y, gradients=lambda: gradients)
+        view = View(len(X), y, gradients=lambda: gradients, validation=validation)
         rows, weights, gains = strategy.select(view, budget, rng)
         self.gains_ = gains
         self._codes = y
@@ -114,17 +122,51 @@ class GradientSelector(BaseSelector):
         within = np.argsort(place >= quotas[codes], kind="stable")
         return np.sort(self.ranking_[within[:budget]])
 
-    def _gradients(self, X, y, proba, features, rng):
-        n_classes = len(self.classes_)
+    def _check_validation(self, X_val, y_val):
+        """Validation rows as those of fit, their labels as codes into `classes_`."""
+        if X_val is None or y_val is None:
+            raise ValueError(
+                f"X_val and y_val must be given together; got {X_val=!r:.60}, {y_val=!r:.60}"
+            )
+        if np.shape(X_val)[1:] != self.shape_in_:
+            raise ValueError(
+                f"X_val must have instances of shape {self.shape_in_}, as X; got shape "
+                f"{np.shape(X_val)}"
+            )
+        X_val = self._check_instances(X_val, reset=False)
+        y_val = column_or_1d(y_val)
+        if len(y_val) != len(X_val):
+            raise ValueError(
+                f"y_val must have a label for each of the {len(X_val)} rows of X_val; "
+                f"got {len(y_val)}"
+            )
+        check_finite(y_val, "y_val")
+        unknown = np.setdiff1d(y_val, self.classes_)
+        if len(unknown):
+            raise ValueError(f"y_val must hold classes of y, {self.classes_}; got {unknown}")
+        return X_val, np.searchsorted(self.classes_, y_val)
+
+    def _gradients(self, X, y, proba, features, rng, validation):
+        """Gradients of the rows, and of validation rows where there are any."""
         seed = int(rng.randint(2**31 - 1))  # drawn in any case: the rest is the same with `proba`
-        network = isinstance(self.estimator, ArchitectureClassifier)
-        if proba is None and n_classes > 1:
-            model = self._fit_estimator(X, y, seed)
-            if network and features is None:
+        standardise = _Standardise(X)
+        model = None
+        if proba is None and len(self.classes_) > 1:
+            model = self._fit_estimator(X, y, seed, standardise)
+        gradients = self._gradients_of(model, X, y, proba, features, standardise)
+        if validation is not None:
+            validation = self._gradients_of(model, *validation, None, None, standardise)
+        return gradients, validation
+
+    def _gradients_of(self, model, X, y, proba, features, standardise):
+        if proba is None and isinstance(model, ArchitectureClassifier):
+            if features is None:
                 return _network_gradients(model, X, y)
-            proba = model.predict_proba(X if network else _standardised(X, self.estimator))
-        elif proba is None:
+            proba = model.predict_proba(X)
+        elif proba is None and model is None:
             proba = np.ones((len(X), 1))  # one class: nothing is left to learn
+        elif proba is None:
+            proba = model.predict_proba(standardise(X) if self.estimator is None else _flat(X))
         proba = np.asarray(proba, dtype=np.float32)
         if proba.ndim != 2 or len(proba) != len(X):
             raise ValueError(f"proba must have shape (N, C) with N={len(X)}; got {proba.shape}")
@@ -132,9 +174,7 @@ class GradientSelector(BaseSelector):
         check_finite(proba, "proba")
         if proba.min() < 0 or abs(proba.sum(axis=1) - 1).max() > 1e-3:
             raise ValueError("proba must be at least 0 with rows that sum to 1")
-        if features is None:
-            features = _standardised(X, None)
-        features = np.asarray(features)
+        features = np.asarray(standardise(X) if features is None else features)
         if features.ndim != 2 or len(features) != len(X):
             raise ValueError(
                 f"features must have shape (N, H) with N={len(X)}; got {features.shape}"
@@ -144,13 +184,13 @@ class GradientSelector(BaseSelector):
         residual[np.arange(len(y)), columns[y]] -= 1
         return LastLayerGradients(residual, features, np.log(np.maximum(proba, _TINY)))
 
-    def _fit_estimator(self, X, y, seed):
+    def _fit_estimator(self, X, y, seed, standardise):
         if self.estimator is None:
             model = LogisticRegression(max_iter=50)
             with warnings.catch_warnings():
                 # an unfinished fit serves as well: in a finished one, few gradients are left
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                return model.fit(_standardised(X, None), y)
+                return model.fit(standardise(X), y)
         model = clone(self.estimator)
         given = {
             name: value
@@ -158,15 +198,23 @@ class GradientSelector(BaseSelector):
             if name.split("__")[-1] == "random_state" and value is not None
         }
         seed_estimator(model, seed).set_params(**given)
-        if isinstance(model, ArchitectureClassifier):
-            return model.fit(X, y)
-        return model.fit(_standardised(X, self.estimator), y)
+        return model.fit(X if isinstance(model, ArchitectureClassifier) else _flat(X), y)
 
 
-def _standardised(X, estimator):
-    """X as vectors, in units of standard deviations; as it is for an estimator that was given."""
-    flat = X.reshape(len(X), -1)
-    return flat if estimator is not None else StandardScaler().fit_transform(flat)
+class _Standardise:
+    """Rows as vectors, in units of the standard deviations of some of them."""
+
+    def __init__(self, X):
+        self.X, self.scaler = X, None
+
+    def __call__(self, X):
+        if self.scaler is None:  # a network does without
+            self.scaler = StandardScaler().fit(_flat(self.X))
+        return self.scaler.transform(_flat(X))
+
+
+def _flat(X):
+    return X.reshape(len(X), -1)
 
 
 def _network_gradients(model, X, y):

@@ -6,6 +6,7 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sksubsel.base import BaseSelector
 from sksubsel.baselines._gradient_selector import GradientSelector
 from sksubsel.baselines.adaptive.glister import GLISTERStrategy
 
@@ -32,10 +33,12 @@ class GLISTER(GradientSelector):
     n_rounds : int, default=15
         How often the validation gradient is computed again.
     validation_fraction : float or None, default=0.1
-        Part of the rows drawn at random as validation set; they are selected only where the
-        others do not suffice. None: all rows validate, and all may be selected.
+        Part of the rows drawn at random as validation set where `fit` is given none; they are
+        selected only where the others do not suffice. None: all rows validate, and all may be
+        selected.
     gradient : {"last_layer", "bias"}, default="last_layer"
-        Gradients of the last layer's weights and bias, or of the bias alone, ``p - onehot(y)``.
+        Gradients of the last layer's weights and bias, or of the bias alone, ``p - onehot(y)``,
+        which do not tell wrong labels from right ones.
     estimator : classifier or None, default=None
         Whose gradients are taken, cloned and fitted on X and y. Of an
         :class:`~sksubsel.zoo.ArchitectureClassifier` they are those of the network's last linear
@@ -60,11 +63,15 @@ class GLISTER(GradientSelector):
 
     Notes
     -----
-    Time that of the model and O(n_rounds N C H); memory O(N (C + H)), with a standardised copy of
-    X. The model is trained on all rows, those held out as well.
+    Time that of the model and O(n_rounds (N + N_V) C H); memory O((N + N_V) (C + H)), with
+    standardised copies of X and X_val. The model is trained on all rows of X, those held out as
+    well, and on none of X_val.
 
-    Use it where validation rows can be trusted more than training rows. Selected rows are much
-    alike: at small budgets prefer methods that cover the data.
+    Use it where training rows cannot be trusted (wrong labels, other class frequencies) and there
+    are some that can: give them to `fit` as `X_val` and `y_val`. Rows held out of X by
+    `validation_fraction` are no better than the others; they only keep the selection from fitting
+    the very rows that it is measured on. Selected rows are much alike: at small budgets prefer
+    methods that cover the data.
 
     References
     ----------
@@ -109,6 +116,34 @@ class GLISTER(GradientSelector):
         self.gradient = gradient
         self.estimator = estimator
         self.random_state = random_state
+
+    def fit(self, X, y=None, *, X_val=None, y_val=None, proba=None, features=None):
+        """Select instances by the gradients of a model trained on them.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, F) or (N, channels, height, width)
+        y : array-like of shape (N,)
+            Class labels of any dtype.
+        X_val : array-like of shape (N_V, F) or (N_V, channels, height, width), default=None
+            Rows that are to be predicted well: the gradients of the model's loss on them say what
+            helps. None of them is selected. None: rows of X, see `validation_fraction`.
+        y_val : array-like of shape (N_V,), default=None
+            Their labels, all of them in y.
+        proba : array-like of shape (N, C), default=None
+            Probabilities of the classes, in sorted order, from a model trained elsewhere;
+            `estimator` is not used. Where y lacks some of its classes, labels have to be ints in
+            [0, C), the columns. Not together with `X_val`.
+        features : array-like of shape (N, H), default=None
+            What the last layer of that model sees. None: X, flattened and standardised. Not
+            together with `X_val`.
+
+        Returns
+        -------
+        self
+        """
+        validation = {"X_val": X_val, "y_val": y_val}
+        return BaseSelector.fit(self, X, y, proba=proba, features=features, **validation)
 
     @property
     def _quotas(self):

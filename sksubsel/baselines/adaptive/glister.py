@@ -37,6 +37,7 @@ class GLISTERStrategy(Strategy):
     validation_fraction : float or None, default=0.1
         Part of the rows drawn at random, at each selection, as validation set; they are selected
         only where the others do not suffice. None: all rows validate, and all may be selected.
+        Not used where the view has validation rows of its own.
     gradient : {"last_layer", "bias"}, default="last_layer"
     stratify : {"proportional", "equal"} or None, default="proportional"
         Quotas of the classes. None is as published, and can lose classes at small budgets.
@@ -46,7 +47,8 @@ class GLISTERStrategy(Strategy):
     Time O(n_rounds (N + N_V) C H), memory O(N (C + H)). Weights are one.
 
     Use it where the training data differ from what the network is to do well on (wrong labels,
-    other class frequencies) and validation rows can be trusted. It prefers rows with large
+    other class frequencies) and validation rows can be trusted: rows held out of such data can
+    not, so give :class:`~sksubsel.baselines.GLISTER` validation rows. It prefers rows with large
     gradients in one direction, much alike: at small budgets diversity suffers.
 
     References
@@ -83,10 +85,12 @@ class GLISTERStrategy(Strategy):
     def select(self, view, budget, rng):
         gradients = view.gradients(self.gradient)
         held_out = np.zeros(view.n_samples, dtype=bool)
-        if self.validation_fraction is not None and view.n_samples > 1:
+        validation = view.validation(self.gradient)
+        if validation is None and self.validation_fraction is not None and view.n_samples > 1:
             n_held_out = max(1, round(self.validation_fraction * view.n_samples))
             held_out[rng.permutation(view.n_samples)[:n_held_out]] = True
-        validation = gradients.take(held_out) if held_out.any() else gradients
+        if validation is None:
+            validation = gradients.take(held_out) if held_out.any() else gradients
         likelihood = _Likelihood(validation)
         groups = class_quotas(view.y, view.n_samples, budget, self.stratify)
         free = np.ones(view.n_samples, dtype=bool)

@@ -48,15 +48,27 @@ class View:
         ``gradients() -> LastLayerGradients``.
     inputs : callable or None
         ``inputs() -> ndarray of shape (N, F)``.
+    validation : LastLayerGradients or None
+        Of other rows, whose labels are trusted.
     """
 
     def __init__(
-        self, n_samples, y=None, *, epoch=1, max_epochs=1, losses=None, gradients=None, inputs=None
+        self,
+        n_samples,
+        y=None,
+        *,
+        epoch=1,
+        max_epochs=1,
+        losses=None,
+        gradients=None,
+        inputs=None,
+        validation=None,
     ):
         self.n_samples, self._y = n_samples, y
         self.epoch, self.max_epochs = epoch, max_epochs
         self.losses = losses
         self._gradients, self._inputs = gradients, inputs
+        self._validation = validation
 
     @property
     def y(self):
@@ -67,6 +79,12 @@ class View:
         """Last-layer gradients, those of its bias alone where `kind` is "bias"."""
         gradients = self._gradients()
         return gradients.bias_only() if kind == "bias" else gradients
+
+    def validation(self, kind="last_layer"):
+        """The same of validation rows, or None where the training rows have to validate."""
+        if self._validation is None or kind == "last_layer":
+            return self._validation
+        return self._validation.bias_only()
 
     def inputs(self):
         """Instances as vectors: (N, F)."""

@@ -253,3 +253,74 @@ def test_errors(selector, data):
         selector.fit(np.where(X > 1, np.nan, X), y)
     with pytest.raises(ValueError, match=r"budget must be .* got 101"):
         selector.set_params(budget=101).fit(X, y)
+
+
+def noisy_clusters():
+    """Two clusters, 30 % wrong labels, and rows with true labels beside."""
+    rng = np.random.default_rng(0)
+    truth, truth_val = rng.integers(2, size=300), rng.integers(2, size=60)
+    X, X_val = (rng.normal(size=(len(t), 3)) + 4 * t[:, None] for t in (truth, truth_val))
+    wrong = rng.random(300) < 0.3
+    return X, np.where(wrong, 1 - truth, truth), wrong, X_val, truth_val
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_glister_leaves_out_wrong_labels_if_validation_rows_are_right(seed):
+    X, y, wrong, X_val, y_val = noisy_clusters()
+    selector = GLISTER(60, random_state=seed)
+    without = wrong[selector.fit(X, y).sample_indices_].sum()
+    given = wrong[selector.fit(X, y, X_val=X_val, y_val=y_val).sample_indices_].sum()
+    assert given < without / 2 and given <= 6
+
+
+def test_glister_selects_for_the_gradients_of_validation_rows(data):
+    X, y = data
+    X_val, y_val = X[:30] + 0.1, y[:30].copy()
+    y_val[y_val == "c"] = "a"  # a class without validation rows
+    selector = GLISTER(20, n_rounds=1, stratify=None, random_state=0)
+    selector.fit(X, y, X_val=X_val, y_val=y_val)
+    scaler = StandardScaler().fit(X)
+    model = LogisticRegression(max_iter=50).fit(scaler.transform(X), y)
+
+    def explicit(X, y):
+        hidden = np.c_[scaler.transform(X), np.ones(len(X))]
+        residual = model.predict_proba(scaler.transform(X)) - (y[:, None] == model.classes_)
+        return np.einsum("nc,nh->nch", residual, hidden).reshape(len(X), -1)
+
+    gains = explicit(X, y) @ explicit(X_val, y_val).mean(axis=0) / 20
+    np.testing.assert_allclose(selector.gains_, np.sort(gains)[:-21:-1], rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(gains[selector.ranking_], selector.gains_, rtol=1e-3, atol=1e-6)
+
+
+def test_glister_with_validation_rows_of_a_network_and_of_any_classifier(data):
+    X, y = data
+
+    def build(architecture, in_shape, n_outputs):
+        return nn.Sequential(nn.Flatten(), nn.Linear(4, n_outputs))
+
+    network = ArchitectureClassifier(build=build, max_epochs=2)
+    images = X.reshape(100, 1, 2, 2)
+    for estimator, rows in [(network, images), (GaussianNB(), X)]:
+        selector = GLISTER(20, estimator=estimator, validation_fraction=None, random_state=0)
+        # validation rows that are the training rows are what validation_fraction=None means
+        expected = selector.fit(rows, y).ranking_
+        found = clone(selector).fit(rows, y, X_val=rows.copy(), y_val=list(y)).ranking_
+        np.testing.assert_array_equal(found, expected)
+    same = np.full(100, "a")
+    assert len(GLISTER(20).fit(X, same, X_val=X[:5], y_val=same[:5]).sample_indices_) == 20
+
+
+def test_errors_of_validation_rows(data):
+    X, y = data
+    for params, message in [
+        ({"X_val": X}, "X_val and y_val must be given together"),
+        ({"y_val": y}, "X_val and y_val must be given together"),
+        ({"X_val": X[:, :3], "y_val": y}, r"X_val must have instances of shape \(4,\), as X; got"),
+        ({"X_val": X[:5], "y_val": y[:4]}, "y_val must have a label for each of the 5 .* got 4"),
+        ({"X_val": X[:1], "y_val": ["d"]}, r"y_val must hold classes of y.*got \['d'\]"),
+        ({"X_val": np.full((1, 4), np.nan), "y_val": ["a"]}, "NaN"),
+        ({"X_val": X, "y_val": y, "proba": probabilities()}, "can't be combined with proba"),
+        ({"X_val": X, "y_val": y, "features": X}, "can't be combined with proba or features"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            GLISTER().fit(X, y, **params)
