@@ -33,8 +33,10 @@ class D2Pruning(BaseScoreSelector):
     n_neighbors : int, default=10
         Of each row; the authors try 1 to 15.
     gamma_forward, gamma_reverse : float, default=1.0
-        Kernel widths of collecting and of taking back scores, for squared distances in units of
-        the mean to a neighbour. Smaller reverse ones spread the choice more widely.
+        Inverse widths of the kernels ``exp(-gamma d^2)`` by which scores are collected and taken
+        back, of squared distances in units of their mean over all neighbours: at 0 all neighbours
+        count in full, at large values hardly any. Smaller reverse ones spread the choice more
+        widely.
     {parameters}
 
     Attributes

@@ -177,6 +177,18 @@ def test_where_d2_takes_its_features_from(data, dynamics):
         selector.fit(X, y, features=own[1:])
 
 
+def test_gammas_of_d2_are_inverse_widths(data, dynamics):
+    """As documented: kernels so narrow leave the scores alone, the widest count all in full."""
+    for doc in (D2Pruning.__doc__, d2.__doc__):
+        assert "Inverse widths of the kernels ``exp(-gamma d^2)``" in " ".join(doc.split())
+    narrow = D2Pruning(20, gamma_forward=1e9, gamma_reverse=1e9).fit(*data, dynamics=dynamics)
+    np.testing.assert_array_equal(narrow.sample_indices_, top(narrow.scores_, 20))
+    wide = D2Pruning(20, gamma_forward=0.0, gamma_reverse=1e9).fit(*data, dynamics=dynamics)
+    neighbors, _ = neighbor_graph(InstanceFeatures().fit_transform(data[0]), 10)
+    collected = wide.scores_ + wide.scores_[neighbors].sum(1)
+    np.testing.assert_array_equal(wide.sample_indices_, top(collected, 20))
+
+
 def test_max_epochs_limits_training_and_dynamics(data, dynamics):
     X, y = data
     for epochs in (2, 7):

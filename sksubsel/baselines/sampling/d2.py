@@ -96,7 +96,8 @@ def d2(
     n_neighbors : int, default=10
         K of the graph made from `features`; the authors try 1 to 15.
     gamma_forward, gamma_reverse : float, default=1.0
-        At least 0. Small reverse ones spread the choice widely, large ones leave it to the scores.
+        Inverse widths of the kernels ``exp(-gamma d^2)``, at least 0, where all neighbours count
+        in full. Small reverse ones spread the choice widely, large ones leave it to the scores.
 
     Returns
     -------
