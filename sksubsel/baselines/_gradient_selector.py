@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from abc import abstractmethod
 
@@ -88,10 +89,19 @@ class GradientSelector(BaseSelector):
                 )
             validation = self._check_validation(X_val, y_val)
         rng = check_random_state(self.random_state)
-        gradients, validation = self._gradients(X, y, proba, features, rng, validation)
+
+        @functools.cache
+        def gradients():  # when asked for: what the strategy refuses costs no training
+            return self._gradients(X, y, proba, features, rng, validation)
+
         strategy = self._strategy()
         strategy.start(len(X), rng)
-        view = View(len(X), y, gradients=lambda: gradients, validation=validation)
+        view = View(
+            len(X),
+            y,
+            gradients=lambda: gradients()[0],
+            validation=None if validation is None else lambda: gradients()[1],
+        )
         rows, weights, gains = strategy.select(view, budget, rng)
         self.gains_ = gains
         self._codes = y

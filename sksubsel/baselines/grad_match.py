@@ -34,6 +34,9 @@ class GradMatch(GradientSelector):
         Gradients of the last layer's weights and bias, or of the bias alone, ``p - onehot(y)``.
     batch_size : int, default=32
         Of the candidates with ``by="batch"``.
+    memory_limit : int or float, default=2e9
+        Bytes for the matrices of the rows (of a class; with ``by="batch"`` of the batches) that
+        are chosen together, 32 k^2 for k of them: 7,905 with 2e9.
     estimator : classifier or None, default=None
         Whose gradients are taken, cloned and fitted on X and y. Of an
         :class:`~sksubsel.zoo.ArchitectureClassifier` they are those of the network's last linear
@@ -60,8 +63,9 @@ class GradMatch(GradientSelector):
     Notes
     -----
     Time that of the model and, for k rows out of n (of a class), O(k n C H + k^2 C H + k^3);
-    memory O(N (C + H) + k^2), with a standardised copy of X. ``by="batch"`` has batch_size times
-    fewer candidates.
+    memory O(N (C + H)), with a standardised copy of X, and up to ``32 k^2`` bytes, at most
+    `memory_limit` (a MemoryError otherwise, before the model is trained). ``by="batch"`` has
+    batch_size times fewer candidates.
 
     Use it with its weights, or not at all: without them the rows match nothing. The gradient of
     a model that is fully trained is nearly zero, which says nothing of what to train on: prefer
@@ -88,6 +92,7 @@ class GradMatch(GradientSelector):
         "by": [StrOptions({"class", "batch"}), None],
         "lam": [Interval(Real, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "memory_limit": [Interval(Real, 0, None, closed="neither")],
     }
 
     def __init__(
@@ -98,6 +103,7 @@ class GradMatch(GradientSelector):
         lam=0.5,
         gradient="last_layer",
         batch_size=32,
+        memory_limit=2e9,
         estimator=None,
         random_state=None,
     ):
@@ -106,6 +112,7 @@ class GradMatch(GradientSelector):
         self.lam = lam
         self.gradient = gradient
         self.batch_size = batch_size
+        self.memory_limit = memory_limit
         self.estimator = estimator
         self.random_state = random_state
 
@@ -115,5 +122,9 @@ class GradMatch(GradientSelector):
 
     def _strategy(self):
         return GradMatchStrategy(
-            by=self.by, lam=self.lam, gradient=self.gradient, batch_size=self.batch_size
+            by=self.by,
+            lam=self.lam,
+            gradient=self.gradient,
+            batch_size=self.batch_size,
+            memory_limit=self.memory_limit,
         )

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sksubsel.baselines.adaptive.gradients import LastLayerGradients
-from sksubsel.baselines.adaptive.matching import match
+from sksubsel.baselines.adaptive.matching import bytes_to_match, match
 from sksubsel.baselines.adaptive.strategy import (
     Selection,
     Strategy,
@@ -41,10 +41,14 @@ class GradMatchStrategy(Strategy):
         several such selections, see `match`.
     batch_size : int, default=32
         Of the candidates with ``by="batch"``.
+    memory_limit : int or float, default=2e9
+        Bytes for the matrices of the rows (of a class; with ``by="batch"`` of the batches) that
+        are chosen together, 32 k^2 for k of them: 7,905 with 2e9.
 
     Notes
     -----
-    Time for k rows out of n (of a class): O(k n C H + k^2 C H + k^3); memory O(n (C + H) + k^2).
+    Time for k rows out of n (of a class): O(k n C H + k^2 C H + k^3); memory O(n (C + H)) and up to
+    ``32 k^2`` bytes, at most `memory_limit`.
     With ``by="batch"`` the candidates are N / batch_size, as many times fewer, and it is the
     fastest by far.
 
@@ -68,24 +72,49 @@ class GradMatchStrategy(Strategy):
         "lam": [Interval(Real, 0, None, closed="left")],
         "gradient": [StrOptions({"last_layer", "bias"})],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "memory_limit": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, *, by="class", lam=0.5, gradient="last_layer", batch_size=32):
+    def __init__(
+        self, *, by="class", lam=0.5, gradient="last_layer", batch_size=32, memory_limit=2e9
+    ):
         self.by = by
         self.lam = lam
         self.gradient = gradient
         self.batch_size = batch_size
+        self.memory_limit = memory_limit
 
     def select(self, view, budget, rng):
-        gradients = view.gradients(self.gradient)
+        # before the gradients, which may cost a training
         if self.by == "batch":
-            selection = self._select_batches(gradients, budget, rng)
+            n_batches, n_wanted = self._batch_counts(view.n_samples, budget)
+            self._check_memory(n_wanted, "a larger batch_size")
+            gradients = view.gradients(self.gradient)
+            selection = self._select_batches(gradients, n_batches, n_wanted, budget, rng)
         else:
             stratify = None if self.by is None else "proportional"
             groups = class_quotas(view.y, view.n_samples, budget, stratify)
+            remedy = 'by="class" or by="batch"' if stratify is None else 'by="batch"'
+            self._check_memory(max(quota for _, quota in groups), remedy)
+            gradients = view.gradients(self.gradient)
             selection = interleave([self._select_rows(gradients, *g, rng) for g in groups])
         rows, weights, gains = selection
         return Selection(rows, weights * (budget / weights.sum()), gains)
+
+    def _check_memory(self, n_wanted, remedy):
+        n_bytes = bytes_to_match(n_wanted)
+        if n_bytes > self.memory_limit:
+            raise MemoryError(
+                f"Grad-Match with by={self.by!r} needs up to {n_bytes:.3g} bytes to choose "
+                f"{n_wanted} candidates together, above memory_limit={self.memory_limit:.3g}; use "
+                f"{remedy}, a smaller budget or a larger memory_limit"
+            )
+
+    def _batch_counts(self, n_samples, budget):
+        """How many batches there are, and how many are surely enough for the budget."""
+        n_batches = -(-n_samples // self.batch_size)
+        # array_split puts the larger batches first; these are the smallest
+        return n_batches, min(n_batches, -(-budget // (n_samples // n_batches)))
 
     def _select_rows(self, gradients, rows, quota, rng):
         atoms = gradients if len(rows) == len(gradients) else gradients.take(rows)
@@ -93,15 +122,11 @@ class GradMatchStrategy(Strategy):
         positions, weights, _ = match(atoms, target, quota, lam=self.lam, rng=rng)
         return Selection(rows[positions], weights, atoms.dot(target)[positions])
 
-    def _select_batches(self, gradients, budget, rng):
-        n_samples = len(gradients)
-        n_batches = -(-n_samples // self.batch_size)
-        batches = np.array_split(rng.permutation(n_samples), n_batches)
+    def _select_batches(self, gradients, n_batches, n_wanted, budget, rng):
+        batches = np.array_split(rng.permutation(len(gradients)), n_batches)
         means = np.stack([gradients.total(b).ravel() / len(b) for b in batches])
         atoms = LastLayerGradients(means.astype(np.float32))
         target = gradients.total().reshape(-1, 1)
-        # array_split puts the larger batches first: so many of the smallest are surely enough
-        n_wanted = min(n_batches, -(-budget // len(batches[-1])))
         positions, weights, _ = match(atoms, target, n_wanted, lam=self.lam, rng=rng)
         gains = atoms.dot(target)
         parts = [

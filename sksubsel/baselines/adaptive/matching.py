@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
-__all__ = ["match"]
+__all__ = ["bytes_to_match", "match"]
 
 _TOLERANCE = 1e-6  # of the largest correlation at the start: below it there is nothing to match
 
@@ -46,7 +46,8 @@ def match(atoms, target, n_wanted, *, lam, rng):
 
     Notes
     -----
-    Time for k = n_wanted: O(k n C H + k^2 C H + k^3); memory O(C H + k^2) beside the atoms.
+    Time for k = n_wanted: O(k n C H + k^2 C H + k^3); memory O(C H) and up to ``32 k^2``
+    bytes beside the atoms.
     """
     ridge = lam * float(atoms.squared_norms().mean())
     floor = _TOLERANCE * float(np.abs(atoms.dot(target)).max())
@@ -70,6 +71,14 @@ def match(atoms, target, n_wanted, *, lam, rng):
     return positions, weights, errors
 
 
+def bytes_to_match(n_wanted):
+    """Memory that `match` takes at most beside the atoms, but for what is linear in their number.
+
+    Gram matrix and factor, and as much again while they are enlarged or solved with.
+    """
+    return 4 * 8 * int(n_wanted) ** 2
+
+
 class _Pursuit:
     """One round: the atoms chosen so far, their weights and the Cholesky factor of their Gram."""
 
@@ -77,8 +86,9 @@ class _Pursuit:
         self.atoms, self.target = atoms, target
         self.n_wanted, self.ridge, self.floor = n_wanted, ridge, floor
         self.chosen, self.weights, self.errors = [], np.zeros(0), []
-        self.gram = np.zeros((16, 16))  # with the ridge on its diagonal; grows
-        self.factor = np.zeros((16, 16))  # lower triangular
+        size = min(16, n_wanted)
+        self.gram = np.zeros((size, size))  # with the ridge on its diagonal; grows
+        self.factor = np.zeros((size, size))  # lower triangular
         self.goal = np.zeros(0)  # inner products of the chosen atoms with the target
 
     def run(self, free):
@@ -110,7 +120,8 @@ class _Pursuit:
         """Append an atom with weight zero; False where it depends on those there are."""
         k = len(self.chosen)
         if k == len(self.gram):
-            self.gram, self.factor = (_enlarged(m) for m in (self.gram, self.factor))
+            size = min(2 * k, self.n_wanted)
+            self.gram, self.factor = (_enlarged(m, size) for m in (self.gram, self.factor))
         column = self.atoms.gram([*self.chosen, atom], [atom])[:, 0]
         column[k] += self.ridge
         below = self._forward(column[:k])
@@ -163,7 +174,7 @@ class _Pursuit:
         return solve_triangular(self.factor[:k, :k], right, lower=True)
 
 
-def _enlarged(matrix):
-    larger = np.zeros((2 * len(matrix), 2 * len(matrix)))
+def _enlarged(matrix, size):
+    larger = np.zeros((size, size))
     larger[: len(matrix), : len(matrix)] = matrix
     return larger

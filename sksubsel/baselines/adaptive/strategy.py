@@ -48,8 +48,8 @@ class View:
         ``gradients() -> LastLayerGradients``.
     inputs : callable or None
         ``inputs() -> ndarray of shape (N, F)``.
-    validation : LastLayerGradients or None
-        Of other rows, whose labels are trusted.
+    validation : callable or None
+        ``validation() -> LastLayerGradients`` of other rows, whose labels are trusted.
     """
 
     def __init__(
@@ -82,9 +82,10 @@ class View:
 
     def validation(self, kind="last_layer"):
         """The same of validation rows, or None where the training rows have to validate."""
-        if self._validation is None or kind == "last_layer":
-            return self._validation
-        return self._validation.bias_only()
+        if self._validation is None:
+            return None
+        gradients = self._validation()
+        return gradients.bias_only() if kind == "bias" else gradients
 
     def inputs(self):
         """Instances as vectors: (N, F)."""

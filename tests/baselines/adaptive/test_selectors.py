@@ -1,6 +1,7 @@
 """CRAIG, GLISTER and Grad-Match as selectors of their own: one model, asked once."""
 
 import inspect
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -22,9 +23,11 @@ from sksubsel.baselines.adaptive import (
     LastLayerGradients,
     View,
 )
+from sksubsel.baselines.adaptive.matching import bytes_to_match, match
 from sksubsel.baselines.craig import CRAIG
 from sksubsel.baselines.glister import GLISTER
 from sksubsel.baselines.grad_match import GradMatch
+from sksubsel.samplers.quotas import allocate
 
 SELECTORS = [
     CRAIG(20),
@@ -324,3 +327,42 @@ def test_errors_of_validation_rows(data):
     ]:
         with pytest.raises(ValueError, match=message):
             GLISTER().fit(X, y, **params)
+
+
+@pytest.mark.parametrize(
+    "by, n_wanted, remedy",
+    [
+        (None, 40, 'by="class" or by="batch"'),
+        ("class", 19, 'by="batch"'),
+        ("batch", 8, "batch_size"),
+    ],
+)
+def test_grad_match_keeps_to_its_memory(by, n_wanted, remedy, data):
+    X, y = data
+    counts = np.unique(y, return_counts=True)[1]
+    if by == "class":
+        n_wanted = allocate(counts, 40, "proportional").max()
+    need = 32 * n_wanted**2
+    selector = GradMatch(40, by=by, batch_size=5, memory_limit=need)
+    assert len(selector.fit(X, y).sample_indices_) == 40
+
+    class Untrained(GaussianNB):
+        def fit(self, X, y):
+            raise AssertionError("trained in vain")
+
+    selector.set_params(memory_limit=need - 1, estimator=Untrained())
+    message = f"by={by!r} needs up to {need:.3g} bytes.* {n_wanted} candidates.*memory_limit=.*"
+    with pytest.raises(MemoryError, match=message.replace("+", r"\+") + remedy):
+        selector.fit(X, y)
+
+
+def test_grad_match_estimates_its_memory():
+    rng = np.random.default_rng(0)
+    gradients = LastLayerGradients(rng.normal(size=(700, 40)), rng.normal(size=(700, 40)))
+    target = gradients.total()
+    gradients.dot(target)
+    tracemalloc.start()
+    match(gradients, target, 513, lam=0.5, rng=np.random.RandomState(0))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.4 * bytes_to_match(513) < peak < 1.1 * bytes_to_match(513)
