@@ -38,6 +38,9 @@ SELECTORS = {
     "SaturatedCoverage, equal": b.SaturatedCoverage(stratify="equal"),
     "LogDeterminant, equal": b.LogDeterminant(stratify="equal"),
     "RidgeDesign": b.RidgeDesign(),
+    "RidgeDesign, logistic regression as estimator": b.RidgeDesign(
+        estimator=LogisticRegression(max_iter=500)
+    ),
     "CRAIG": b.CRAIG(),
     "CRAIG, weighted": b.CRAIG(),
     "GLISTER": b.GLISTER(),
