@@ -75,6 +75,7 @@ def run_comparison(
         "SubSelNet inductive": {"mode": "inductive"},
         "SubSelNet hybrid": {"mode": "hybrid"},
         "SubSelNet transductive, coverage": {"mode": "transductive", "diversity": "coverage"},
+        "SubSelNet transductive, design": {"mode": "transductive", "diversity": "design"},
     }
     for name, params in settings.items():
         start = time.perf_counter()
@@ -93,7 +94,8 @@ def run_comparison(
     }
     rows = compare(
         selectors, unseen, zoo, X_test, y_test, budgets=budgets, seeds=seeds,
-        soft_targets=("SubSelNet transductive, coverage",), n_jobs=n_jobs,
+        soft_targets=("SubSelNet transductive, coverage", "SubSelNet transductive, design"),
+        n_jobs=n_jobs,
     )  # fmt: skip
     print(format_table(summarize(rows)))
     if table is not None:

@@ -31,8 +31,9 @@ OWNERS = {  # package: where it may be imported
     "matplotlib": lambda path: path.parts[0] == "plotting",
 }
 EXTRAS = {
-    "apricot", "click", "dask", "distributed", "faiss", "hypothesis", "imblearn", "IPython", "matplotlib",
-    "numba", "optuna", "plotly", "pytest", "ray", "rich", "seaborn", "torchvision", "typer",
+    "apricot", "click", "dask", "distributed", "faiss", "hypothesis", "imblearn", "IPython",
+    "matplotlib", "numba", "optuna", "plotly", "pytest", "ray", "rich", "seaborn", "torchvision",
+    "typer",
 }  # fmt: skip
 NO_TORCH = ["architectures", "spaces", "metrics", "_validation", "samplers.quotas"]
 
