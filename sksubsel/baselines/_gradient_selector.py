@@ -22,7 +22,7 @@ from sksubsel.baselines.adaptive.gradients import GradientRecorder, LastLayerGra
 from sksubsel.baselines.adaptive.strategy import View
 from sksubsel.baselines.dynamics import _columns
 from sksubsel.baselines.recording import seed_estimator
-from sksubsel.samplers.quotas import allocate
+from sksubsel.samplers.quotas import allocate, head
 from sksubsel.zoo.classifier import ArchitectureClassifier
 
 __all__ = ["GradientSelector"]
@@ -122,15 +122,8 @@ class GradientSelector(BaseSelector):
         if self._quotas is None or budget >= len(self.ranking_):
             return super()._select(budget)
         codes = self._codes[self.ranking_]
-        # the place of each row among those of its class, in the order chosen
-        order = np.argsort(codes, kind="stable")
-        counts = np.bincount(codes, minlength=len(self.classes_))
-        place = np.empty(len(codes), dtype=np.int64)
-        place[order] = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
         quotas = allocate(np.bincount(self._codes), budget, self._quotas)
-        # a class may be asked for one row more than it had at the larger budget: others fill up
-        within = np.argsort(place >= quotas[codes], kind="stable")
-        return np.sort(self.ranking_[within[:budget]])
+        return np.sort(self.ranking_[head(codes, quotas, budget)])
 
     def _check_validation(self, X_val, y_val):
         """Validation rows as those of fit, their labels as codes into `classes_`."""
@@ -201,13 +194,7 @@ class GradientSelector(BaseSelector):
                 # an unfinished fit serves as well: in a finished one, few gradients are left
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 return model.fit(standardise(X), y)
-        model = clone(self.estimator)
-        given = {
-            name: value
-            for name, value in model.get_params().items()
-            if name.split("__")[-1] == "random_state" and value is not None
-        }
-        seed_estimator(model, seed).set_params(**given)
+        model = seed_estimator(clone(self.estimator), seed, keep=True)
         return model.fit(X if isinstance(model, ArchitectureClassifier) else _flat(X), y)
 
 

@@ -32,8 +32,8 @@ def default_estimator():
     )
 
 
-def seed_estimator(estimator, seed):
-    """Set each `random_state` of an estimator, those of its parts too, whatever they were.
+def seed_estimator(estimator, seed, *, keep=False):
+    """Set each `random_state` of an estimator, those of its parts too.
 
     Parameters
     ----------
@@ -42,6 +42,8 @@ def seed_estimator(estimator, seed):
     seed : int
         The estimator's own `random_state`; those of its parts are drawn from it, in the order of
         their names.
+    keep : bool, default=False
+        Leave those that are not None as they are; otherwise all are set, whatever they were.
 
     Returns
     -------
@@ -53,6 +55,9 @@ def seed_estimator(estimator, seed):
     values = {name: int(value) for name, value in zip(parts, seeds)}
     if "random_state" in names:
         values["random_state"] = seed
+    if keep:
+        given = estimator.get_params(deep=True)
+        values = {name: value for name, value in values.items() if given[name] is None}
     return estimator.set_params(**values)
 
 
@@ -107,7 +112,7 @@ class Recorder:
             self._train_network(model, y, n_epochs, seed)
             return
         with _forked_rng(model):
-            torch.manual_seed(seed)  # what a model made with torch draws by
+            torch.manual_seed(seed)  # inside fork_rng: what a model made with torch draws by
             if _is_skorch_net(model):
                 self._train_skorch_net(model, y, n_epochs)
             else:

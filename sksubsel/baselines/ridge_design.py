@@ -15,9 +15,11 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from sksubsel._validation import check_finite
 from sksubsel.base import BaseSelector
+from sksubsel.baselines.recording import seed_estimator
 from sksubsel.features import InstanceFeatures
 from sksubsel.samplers.design import DesignIndex
-from sksubsel.samplers.quotas import allocate, make_strata
+from sksubsel.samplers.quotas import allocate, head, make_strata
+from sksubsel.samplers.ridge import one_hot
 
 __all__ = ["RidgeDesign"]
 
@@ -182,15 +184,8 @@ class RidgeDesign(BaseSelector):
         if self.stratify is None or budget >= len(self.ranking_):
             return super()._select(budget)
         # the head of each class, so that the quotas are exact at every budget
-        strata = self._strata[self.ranking_]
-        counts = np.bincount(strata, minlength=self._strata.max() + 1)
-        quotas = np.minimum(allocate(np.bincount(self._strata), budget, self.stratify), counts)
-        order = np.argsort(strata, kind="stable")
-        place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-        heads = order[place < np.repeat(quotas, counts)]
-        missing = budget - len(heads)  # where the ranking has fewer of a class than its quota
-        rest = np.setdiff1d(np.arange(len(order)), heads)[:missing]
-        return np.sort(self.ranking_[np.concatenate([heads, rest])])
+        quotas = allocate(np.bincount(self._strata), budget, self.stratify)
+        return np.sort(self.ranking_[head(self._strata[self.ranking_], quotas, budget)])
 
     def _out_of_fold(self, features, y, seed):
         """Predictions for each row by a model that has not seen it: float32 (N, C) or (N, 1)."""
@@ -198,7 +193,7 @@ class RidgeDesign(BaseSelector):
         n_samples, n_folds = len(y), min(self.cv, len(y))
         out = np.zeros((n_samples, len(self.classes_) if classes else 1), dtype=np.float32)
         if n_folds < 2:
-            return _one_hot(y, out) if classes else y[:, None].astype(np.float32)
+            return one_hot(y, out.shape[1]) if classes else y[:, None].astype(np.float32)
         for fit, rest in KFold(n_folds, shuffle=True, random_state=seed).split(features):
             present = np.unique(y[fit])
             if classes and len(present) == 1:
@@ -227,10 +222,7 @@ class RidgeDesign(BaseSelector):
                 max_iter=int(np.clip(_STEPS * _BATCH / n_rows, *_EPOCHS)),
                 random_state=seed,
             )
-        estimator = clone(self.estimator)
-        if estimator.get_params().get("random_state", seed) is None:
-            estimator.set_params(random_state=seed)
-        return estimator
+        return seed_estimator(clone(self.estimator), seed, keep=True)
 
     def _check_target(self, target, y):
         target = np.asarray(target, dtype=np.float32)
@@ -243,8 +235,3 @@ class RidgeDesign(BaseSelector):
             )
         check_finite(target, "target")
         return target
-
-
-def _one_hot(codes, out):
-    out[np.arange(len(codes)), codes] = 1.0
-    return out

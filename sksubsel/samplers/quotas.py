@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["allocate", "make_strata"]
+__all__ = ["allocate", "head", "make_strata", "most_of_each", "places", "rows_of_each"]
 
 
 def make_strata(y, task: str = "classification", n_bins: int = 10) -> np.ndarray:
@@ -99,6 +99,55 @@ def allocate(counts, budget: int, stratify: str = "proportional") -> np.ndarray:
     first = np.argsort(-remainders, kind="stable")[: budget - int(quotas.sum())]
     quotas[first] += 1
     return quotas
+
+
+def rows_of_each(strata) -> list[np.ndarray]:
+    """Rows of each group 0..S-1 of codes (N,), ascending: S int64 arrays. Time O(N log N)."""
+    return np.split(np.argsort(strata, kind="stable"), np.cumsum(np.bincount(strata))[:-1])
+
+
+def places(groups) -> np.ndarray:
+    """Place of each item among those of its group, from 0, in the order given: int64 (N,).
+
+    Time O(N log N), memory O(N).
+
+    Examples
+    --------
+    >>> places([2, 0, 2, 2, 0])
+    array([0, 0, 1, 2, 1])
+    """
+    groups = np.asarray(groups)
+    order = np.argsort(groups, kind="stable")
+    counts = np.bincount(groups)
+    out = np.empty(len(groups), dtype=np.int64)
+    out[order] = np.arange(len(groups)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return out
+
+
+def head(groups, quotas, budget: int) -> np.ndarray:
+    """Positions of `budget` items of an order, each group up to its quota; then others fill up.
+
+    Parameters
+    ----------
+    groups : int ndarray of shape (N,)
+        Of the items, best first.
+    quotas : int ndarray of shape (S,)
+        With sum `budget`; a group may have fewer items.
+    budget : int
+
+    Returns
+    -------
+    int64 ndarray of shape (B,)
+    """
+    return np.argsort(places(groups) >= quotas[groups], kind="stable")[:budget]
+
+
+def most_of_each(counts, budget: int, stratify: str = "proportional") -> np.ndarray:
+    """The most items that a budget of at most B can ask of each group: int64 (S,).
+
+    By largest remainder a smaller budget can give a group one item more than a larger one.
+    """
+    return np.minimum(allocate(counts, budget, stratify) + 1, counts)
 
 
 def _water_level(counts, budget):

@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
-__all__ = ["GrowingRidge"]
+__all__ = ["GrowingRidge", "one_hot"]
 
 _CHUNK_VALUES = 1 << 22
 
@@ -85,7 +85,7 @@ class GrowingRidge:
         weighted = self.inverse @ phi.T  # M Phi^T, (d, b)
         lower = cholesky(np.eye(len(phi)) + phi @ weighted, lower=True)
         Z = solve_triangular(lower, weighted.T, lower=True).T  # M - Z Z^T is the new inverse
-        residual = _one_hot(labels, self.coef.shape[1]) - phi @ self.coef
+        residual = one_hot(labels, self.coef.shape[1]) - phi @ self.coef
         E = solve_triangular(lower, residual, lower=True)  # Z E is what W grows by
         KZ = self.gram @ Z
         MKZ = self.inverse @ KZ
@@ -112,7 +112,7 @@ class GrowingRidge:
             self._s[part] -= np.einsum("nb,nb->n", a, 2.0 * product[:, b : 2 * b] - a @ ZKZ)
             t, fitted = product[:, 2 * b : 2 * b + C], product[:, 2 * b + C :]
             self.gains[part] = _gains(
-                t, _one_hot(self.labels[part], C) - fitted, self._h[part], self._s[part]
+                t, one_hot(self.labels[part], C) - fitted, self._h[part], self._s[part]
             )
 
     def greedy(self, shortlist, groups, room, n_wanted):
@@ -143,7 +143,7 @@ class GrowingRidge:
         H = (phi @ weighted).astype(np.float64)  # Phi M Phi^T
         S = (weighted.T @ (self._gram32 @ weighted)).astype(np.float64)
         T = weighted.T @ self.residual_cross  # (m, C)
-        R = _one_hot(self.labels[shortlist], C) - phi @ self.coef
+        R = one_hot(self.labels[shortlist], C) - phi @ self.coef
         free, room = np.ones(len(shortlist), dtype=bool), np.array(room)
         chosen, gains = [], []
         while len(chosen) < n_wanted:
@@ -174,7 +174,7 @@ def _gains(t, r, h, s):
     return 2.0 * linear / (1.0 + h) - s * square / (1.0 + h) ** 2
 
 
-def _one_hot(labels, n_classes):
+def one_hot(labels, n_classes):
     """Labels as rows of numbers, (n, C): classes one-hot, values as they are."""
     if labels.ndim == 2:
         return labels

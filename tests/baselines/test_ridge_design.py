@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from sksubsel.baselines.random import Random
@@ -87,3 +90,11 @@ def test_few_rows_and_one_class():
     assert len(np.unique(rows)) == 3
     rows = RidgeDesign(2, n_components=8, random_state=0).fit(X, [0, 0, 0, 0, 0, 1]).sample_indices_
     assert len(rows) == 2
+
+
+def test_parts_of_the_estimator_are_seeded(digits):
+    X, y, *_ = digits
+    estimator = make_pipeline(StandardScaler(), RandomForestClassifier(5))
+    selector = RidgeDesign(20, estimator=estimator, n_components=32, random_state=0)
+    first = selector.fit(X[:150], y[:150]).target_
+    np.testing.assert_array_equal(selector.fit(X[:150], y[:150]).target_, first)

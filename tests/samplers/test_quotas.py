@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sksubsel.samplers.quotas import allocate, make_strata
+from sksubsel.samplers.quotas import (
+    allocate,
+    head,
+    make_strata,
+    most_of_each,
+    places,
+    rows_of_each,
+)
 
 
 @st.composite
@@ -112,3 +119,29 @@ def test_make_strata_errors():
         make_strata([1, 2], "ranking")
     with pytest.raises(ValueError, match="n_bins must be"):
         make_strata([1.5, 2], "regression", 0)
+
+
+def test_places_and_rows_of_each_group():
+    groups = np.random.default_rng(0).integers(0, 5, 200)
+    expected = [int((groups[:i] == group).sum()) for i, group in enumerate(groups)]
+    np.testing.assert_array_equal(places(groups), expected)
+    for group, rows in enumerate(rows_of_each(groups)):
+        np.testing.assert_array_equal(rows, np.flatnonzero(groups == group))
+
+
+def test_head_keeps_to_quotas_and_fills_up():
+    groups = np.array([0, 0, 0, 1, 0, 1, 2])
+    np.testing.assert_array_equal(np.sort(head(groups, np.array([2, 1, 1]), 4)), [0, 1, 3, 6])
+    # the third group has one item for a quota of two: the best of the others takes its place
+    np.testing.assert_array_equal(np.sort(head(groups, np.array([2, 0, 2]), 4)), [0, 1, 2, 6])
+
+
+def test_most_that_smaller_budgets_ask():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        counts = rng.integers(0, 20, 6)
+        for stratify in ("proportional", "equal"):
+            for budget in range(1, counts.sum() + 1):
+                most = most_of_each(counts, budget, stratify)
+                for smaller in range(budget + 1):
+                    assert (allocate(counts, smaller, stratify) <= most).all()
