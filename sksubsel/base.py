@@ -141,12 +141,16 @@ class BaseSelector(InstancesMixin, BaseEstimator, ABC):
 
     def _select(self, budget):
         """Rows for `budget` from what `_rank` found, ascending: int64 (budget,)."""
-        if budget > len(self.ranking_):
-            raise ValueError(
-                f"budget must be at most {len(self.ranking_)}, the number of instances ranked in "
-                f"fit; got {budget}. Fit with a larger budget"
-            )
+        self._check_ranked(budget, len(self.ranking_))
         return np.sort(self.ranking_[:budget])
+
+    def _check_ranked(self, budget, n_ranked):
+        """Raise ValueError where more is asked for than was ranked."""
+        if budget > n_ranked:
+            raise ValueError(
+                f"budget must be at most {n_ranked}, the number of instances ranked in fit; "
+                f"got {budget}. Fit with a larger budget"
+            )
 
     def _weigh(self, rows):
         """Weights of selected rows in training: float64 (B,)."""

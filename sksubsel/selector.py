@@ -328,11 +328,11 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
     def _fit_design(self, predictions, budget):
         """Prepare the design's instance part, and the design that the zoo's mean asks for."""
         classes = self.task_ == "classification"
+        use_log = classes and self.n_outputs_ <= _MAX_LOG_CLASSES
         self._mean = None
-        if self.mode != "transductive" or (classes and self.n_outputs_ <= _MAX_LOG_CLASSES):
+        if self.mode != "transductive" or use_log:
             means = [outputs.mean(axis=0) for _, outputs in predictions.chunks()]
             self._mean = np.concatenate(means)  # (N, C)
-        use_log = classes and self.n_outputs_ <= _MAX_LOG_CLASSES
         self.design_ = DesignIndex(
             self.features_,
             self.y_ if classes else self._labels(),
@@ -341,13 +341,12 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             random_state=self.seed_,
         )
         self._shared = {}
-        if self.mode != "transductive":
-            self._shared_design(self._n_shared(budget))
+        self._shared_design(self._n_shared(budget))
 
     def _by_design(self, predictions, budget):
         """Rows of a design, ascending: shared ones first, then those for this architecture."""
         n_shared = self._n_shared(budget)
-        first = self._shared_design(n_shared) if n_shared else np.empty(0, dtype=np.int64)
+        first = self._shared_design(n_shared)
         if n_shared == budget:
             return np.sort(first)
         rows = self.design_.select(
@@ -359,11 +358,14 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         return np.sort(np.concatenate([first, rows]))
 
     def _shared_design(self, budget):
-        if budget and budget not in self._shared:
+        """The design for the zoo's mean predictions, kept for each budget asked for."""
+        if budget == 0:
+            return np.empty(0, dtype=np.int64)
+        if budget not in self._shared:
             target = self._standardised(self._mean)
             design = self.design_.select(target, budget, stratify=self.stratify)
             self._shared[budget] = design.rows
-        return self._shared.get(budget)
+        return self._shared[budget]
 
     def _n_shared(self, budget):
         share = {"transductive": 0.0, "inductive": 1.0, "hybrid": self.hybrid_fraction}

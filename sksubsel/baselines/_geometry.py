@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from sksubsel._validation import check_finite
 from sksubsel.base import BaseSelector
-from sksubsel.samplers.quotas import allocate, make_strata
+from sksubsel.samplers.quotas import allocate, make_strata, most_of_each, rows_of_each
 
 __all__ = ["GeometricSelector", "centre"]
 
@@ -31,6 +33,7 @@ class GeometricSelector(BaseSelector):
     def _requires_y(self):
         return self.stratify is not None
 
+    @abstractmethod
     def _order(self, features, n_wanted, rows):
         """Order the rows of one class.
 
@@ -47,7 +50,6 @@ class GeometricSelector(BaseSelector):
         positions : int ndarray of shape (m,), m >= n_wanted, best first
         scores : float ndarray of shape (m,), never increasing
         """
-        raise NotImplementedError
 
     def _rank(self, X, y, budget):
         features = instance_features(X, self.features)
@@ -67,11 +69,7 @@ class GeometricSelector(BaseSelector):
         return ranked[np.argsort(-scores[ranked], kind="stable")], scores
 
     def _select(self, budget):
-        if budget > self._limit:
-            raise ValueError(
-                f"budget must be at most {self._limit}, the number of instances ranked in fit; "
-                f"got {budget}. Fit with a larger budget"
-            )
+        self._check_ranked(budget, self._limit)
         heads = [order[:n] for order, n in zip(self._orders, self._quotas(budget))]
         rows = np.concatenate(heads)
         if len(rows) < budget:
@@ -84,8 +82,7 @@ class GeometricSelector(BaseSelector):
         """Rows of each class, ascending; all rows where nothing is stratified."""
         if self.stratify is None:
             return [np.arange(n_samples)]
-        strata = make_strata(y, self.task_)
-        return np.split(np.argsort(strata, kind="stable"), np.cumsum(np.bincount(strata))[:-1])
+        return rows_of_each(make_strata(y, self.task_))
 
     def _candidates(self, members):
         """How many rows of each class may be chosen: int64 (C,)."""
@@ -98,8 +95,7 @@ class GeometricSelector(BaseSelector):
         """The most rows that a budget up to `budget` can ask of each class: int64 (C,)."""
         if len(self._counts) == 1:
             return np.array([budget])
-        # By largest remainder a smaller budget can give a class one row more than a larger one.
-        return np.minimum(self._quotas(budget) + 1, self._counts)
+        return most_of_each(self._counts, budget, self.stratify)
 
 
 def instance_features(X, transformer=None):

@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 from sksubsel._validation import check_finite
 from sksubsel.samplers.facility import add_distances, chunks, lazy_greedy
 from sksubsel.samplers.kernels import check_candidates, log_block, unit_block
-from sksubsel.samplers.quotas import allocate
+from sksubsel.samplers.quotas import allocate, rows_of_each
 from sksubsel.samplers.transductive import check_strata
 
 __all__ = ["CoverageIndex", "coverage"]
@@ -73,9 +73,8 @@ class CoverageIndex:
         self.strata = groups
         rng = check_random_state(random_state)
         counts = np.bincount(self.strata)
-        order = np.argsort(self.strata, kind="stable")
         #: rows of each class, ascending, and positions within them of the reference rows
-        self.members = np.split(order, np.cumsum(counts)[:-1])
+        self.members = rows_of_each(self.strata)
         self.references = [
             np.arange(n)
             if n <= max_reference

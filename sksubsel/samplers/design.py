@@ -20,7 +20,7 @@ from sklearn.utils import check_random_state
 
 from sksubsel._validation import check_finite
 from sksubsel.samplers.kernels import FourierFeatures, check_candidates, log_block, unit_block
-from sksubsel.samplers.quotas import allocate
+from sksubsel.samplers.quotas import allocate, places
 from sksubsel.samplers.ridge import GrowingRidge
 
 __all__ = ["Design", "DesignIndex"]
@@ -135,7 +135,10 @@ class DesignIndex:
             self.inputs = np.concatenate([self.inputs, logs], axis=1)
         rng = check_random_state(random_state)
         self.fourier = FourierFeatures(self.inputs, n_components, bandwidth, rng)
-        self._turn = _turns(self.strata, rng)
+        #: place of each row in a random order of its stratum: a pool is those that come first
+        order = rng.permutation(self.n_samples)
+        self._turn = np.empty(self.n_samples, dtype=np.int64)
+        self._turn[order] = places(self.strata[order])
         n_classes = self.labels.max() + 1 if self.labels.ndim == 1 else 1
         #: first class of each block of classes, and the end of the last
         self._edges = np.linspace(0, n_classes, -(-n_classes // _MAX_CLASSES) + 1).astype(int)
@@ -256,6 +259,7 @@ class DesignIndex:
     def _pool(self, inside, quotas, allowed):
         """The pool for a block of classes; that of all classes is kept."""
         rows = np.arange(self.n_samples)[inside]
+        keep = len(self._edges) == 2  # one block
         if len(rows) > self.max_rows:
             share = self.max_rows / len(rows)
             counts = np.bincount(self.strata[rows])
@@ -263,9 +267,9 @@ class DesignIndex:
             room = np.bincount(self.strata[drawn[allowed[drawn]]], minlength=len(quotas))
             if (room >= 2 * quotas).all():
                 rows = drawn
-            elif len(self._edges) == 2:
-                return self._make_pool(rows)
-        if len(self._edges) > 2:
+            else:
+                keep = False  # for this budget only
+        if not keep:
             return self._make_pool(rows)
         if self._pool_of_all is None:
             self._pool_of_all = self._make_pool(rows)
@@ -295,20 +299,8 @@ class DesignIndex:
 def _shortlist(gains, groups, free, room):
     """Candidates of each group with the largest gains, six for each row there is room for."""
     rows = np.flatnonzero(free & (room[groups] > 0))
-    rows = rows[np.lexsort((-gains[rows], groups[rows]))]  # group by group, best first; stable
-    counts = np.bincount(groups[rows], minlength=len(room))
-    rank = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.sort(rows[rank < _SHORTLIST * room[groups[rows]]])
-
-
-def _turns(strata, rng):
-    """Place of each row in a random order of its stratum, from 0: int64 (N,)."""
-    order = rng.permutation(len(strata))
-    order = order[np.argsort(strata[order], kind="stable")]
-    counts = np.bincount(strata)
-    turns = np.empty(len(strata), dtype=np.int64)
-    turns[order] = np.arange(len(strata)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return turns
+    rows = rows[np.argsort(-gains[rows], kind="stable")]
+    return np.sort(rows[places(groups[rows]) < _SHORTLIST * room[groups[rows]]])
 
 
 def _check_labels(labels, n_samples):

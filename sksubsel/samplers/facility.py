@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 
 import numpy as np
 from scipy import sparse
@@ -22,7 +23,7 @@ _FIRST_BATCH = 8
 _N_LEADERS = 4096
 
 
-class ColumnwiseObjective:
+class ColumnwiseObjective(ABC):
     """Submodular ``f(S) = sum_r w_r g_r(matrix[S, r])``: rows are candidates, columns add up.
 
     A child says in `_marginal` what each value of a row adds to its column, given that column's
@@ -52,13 +53,13 @@ class ColumnwiseObjective:
         else:
             self._step = max(1, _BUFFER_CELLS // n_columns)
 
+    @abstractmethod
     def _marginal(self, values, state):
         """Turn values of the matrix into what they would add, in place: shapes (..., r), (r,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _advance(self, values, state):
         """State of columns once a row with these values is selected: shape (r,)."""
-        raise NotImplementedError
 
     def gains(self, candidates):
         """f(S + i) - f(S) of each candidate i: float64 (m,). Time O(m r), or O(non-zeros)."""

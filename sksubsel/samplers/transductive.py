@@ -11,7 +11,7 @@ import numpy as np
 
 from sksubsel._validation import check_finite
 from sksubsel.samplers.objective import objective_gradient
-from sksubsel.samplers.quotas import allocate
+from sksubsel.samplers.quotas import allocate, head
 
 __all__ = ["gumbel_top", "solve_exact", "solve_gradient", "top"]
 
@@ -257,8 +257,6 @@ def _largest(keys, budget, strata, stratify):
         ties = np.flatnonzero(keys == threshold)
         chosen[ties[: budget - np.count_nonzero(chosen)]] = True
         return np.flatnonzero(chosen).astype(np.int64)
-    counts = np.bincount(strata)
-    quotas = allocate(counts, budget, stratify)
-    order = np.lexsort((-keys, strata))  # class by class, best first; stable
-    rank = np.arange(n_samples) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.sort(order[rank < np.repeat(quotas, counts)]).astype(np.int64)
+    quotas = allocate(np.bincount(strata), budget, stratify)
+    order = np.argsort(-keys, kind="stable")
+    return np.sort(order[head(strata[order], quotas, budget)]).astype(np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,7 +14,7 @@ from sksubsel.base import BaseSelector
 from sksubsel.baselines.k_center import check_rows
 from sksubsel.baselines.submodular.optimizers import naive, partition, stochastic
 from sksubsel.samplers.facility import lazy
-from sksubsel.samplers.quotas import allocate, make_strata
+from sksubsel.samplers.quotas import allocate, make_strata, most_of_each, rows_of_each
 
 MAX_DENSE_ROWS = 20_000
 
@@ -22,7 +23,7 @@ class SubmodularSelector(BaseSelector):
     """Greedy maximisation of a submodular function of the selected rows, overall or by class.
 
     A child implements `_open` (the data of one class) and `_objective` (the function on some of
-    its rows), and may bound its memory in `_bytes`.
+    its rows), and may bound its memory in `_check_size`.
     """
 
     _parameter_constraints: dict = {
@@ -36,13 +37,13 @@ class SubmodularSelector(BaseSelector):
         "random_state": ["random_state"],
     }
 
+    @abstractmethod
     def _open(self, X, rows, n_wanted):
         """Data of the rows of one class, for `_objective`; rows is None for all of them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _objective(self, data, candidates, references, weights):
         """The function on candidates, to cover references: both int arrays, or None for all."""
-        raise NotImplementedError
 
     def _check_size(self, X, sizes, wanted):
         """Raise MemoryError where a class of such sizes does not fit."""
@@ -110,11 +111,7 @@ class SubmodularSelector(BaseSelector):
         return ranking, scores
 
     def _select(self, budget):
-        if budget > self._limit:
-            raise ValueError(
-                f"budget must be at most {self._limit}, the number of instances ranked in fit; "
-                f"got {budget}. Fit with a larger budget"
-            )
+        self._check_ranked(budget, self._limit)
         return self._head(self.ranking_, budget)
 
     def _head(self, ranking, budget):
@@ -127,15 +124,13 @@ class SubmodularSelector(BaseSelector):
         """Rows of each class, ascending; all rows where classes play no part."""
         if not self._by_class():
             return [np.arange(n_samples)]
-        strata = make_strata(y, self.task_)
-        return np.split(np.argsort(strata, kind="stable"), np.cumsum(np.bincount(strata))[:-1])
+        return rows_of_each(make_strata(y, self.task_))
 
     def _most_of_each(self, budget):
         """The most rows that a budget up to `budget` can ask of each class: int64 (C,)."""
         if self.stratify is None:
             return np.minimum(self._counts, budget)
-        # By largest remainder a smaller budget can give a class one row more than a larger one.
-        return np.minimum(allocate(self._counts, budget, self.stratify) + 1, self._counts)
+        return most_of_each(self._counts, budget, self.stratify)
 
     def _maximize(self, data, n_wanted, allowed, weights, rng, at_least):
         """Positions and gains of the greedy choice in one class."""
