@@ -1,11 +1,11 @@
 """Selection by design: seconds and memory, cold and for each further architecture.
 
-    python -m benchmarks.design [--quick]
-
 Each case runs in a process of its own, so that its peak of memory is its own. Synthetic data:
 clusters in 64 dimensions, and targets that are noisy probabilities of the labels. Beside it, in the
 same run, what a loop that refits the regression for each candidate would take, extrapolated from a
 few of its steps.
+
+Run: python benchmarks/design.py [--quick]
 """
 
 from __future__ import annotations
@@ -18,11 +18,7 @@ import sys
 import time
 
 import numpy as np
-
-try:
-    from benchmarks._machine import describe
-except ImportError:  # run as a file
-    from _machine import describe
+from _machine import describe
 
 CASES = {  # N, B, C, d, goal in seconds cold, for a further architecture, and in GiB
     "20,000 rows, 1,000 chosen": (20_000, 1_000, 10, 2048, 15, 2, None),
