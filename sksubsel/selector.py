@@ -30,8 +30,10 @@ _MAX_LOG_CLASSES = 128  # beyond, a design's kernel is of the features alone: N 
 class SubsetSelector(TransformerMixin, BaseEstimator):
     """Chooses B training instances for an architecture from its predicted outputs.
 
-    Minimises the expected loss of the selected instances minus `lam` times the entropy of the
-    sampling distribution (paper, Eq. 2-3): low predicted loss, but diverse.
+    By default the rows from whose labels the architecture's answer can best be learned (ours,
+    ``diversity="design"``). With ``diversity="entropy"``, the paper's own choice: low predicted
+    loss, but diverse, which minimises the expected loss of the selected instances minus `lam`
+    times the entropy of the sampling distribution (paper, Eq. 2-3).
 
     Parameters
     ----------
@@ -41,24 +43,25 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
     budget : int or float, default=0.1
         B, a count, or a fraction of the N instances.
     lam : float, default=0.5
-        Weight of the entropy, in nats of loss: the sampling weights are ``exp(-loss / lam)``.
+        Not used by "design". Weight of the entropy, in nats of loss: the sampling weights are
+        ``exp(-loss / lam)``.
         0 takes the smallest losses; the larger, the nearer to uniform sampling.
     beta : float, default=1.0
-        Weight of the regulariser that keeps the scores' sum at B (inductive and
-        ``solver="gradient"``).
+        Not used by "design". Weight of the regulariser that keeps the scores' sum at B (inductive
+        and ``solver="gradient"``).
     hybrid_fraction : float, default=0.5
     solver : {"exact", "gradient"}, default="exact"
         The closed form, or the paper's Adam on the scores.
-    diversity : {"entropy", "coverage", "design"}, default="entropy"
-        "entropy" draws from the sampling distribution; "coverage" has its weights as demand and
-        greedily chooses the rows that cover it best (facility location, per class); "design"
-        chooses those from whose labels a ridge regression can best learn the predictions
-        (:class:`~sksubsel.samplers.design.DesignIndex`), with no use for `lam` and `beta`.
-        By design, the inductive part is one design for the zoo's mean predictions, made once and
-        shared by all architectures.
+    diversity : {"design", "entropy", "coverage"}, default="design"
+        "design" chooses the rows from whose labels a ridge regression can best learn the
+        predictions (:class:`~sksubsel.samplers.design.DesignIndex`), with no use for `lam`, `beta`
+        and `sampling`; its inductive part is one design for the zoo's mean predictions, made once
+        in `fit` and shared by all architectures. "entropy" draws from the sampling distribution;
+        "coverage" has its weights as demand and greedily chooses the rows that cover it best
+        (facility location, per class).
     sampling : {"sample", "top", "poisson"}, default="sample"
         Successive draws (Gumbel-top-B, the paper's Eq. 8), the B largest weights, or the exact
-        conditional Poisson draw. Not used by "coverage" and "design".
+        conditional Poisson draw. Of "entropy" alone.
     stratify : {"proportional", "equal"} or None, default="proportional"
         Quota of each class (of ten quantile bins for continuous labels).
     features : transformer or None, default=None
@@ -90,7 +93,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
     Notes
     -----
     Per architecture O(N C) for the losses and O(N log N) for a draw; coverage takes
-    O(sum_c n_c min(n_c, 4096) F) more, design O(N d (C + B)) with d = 2048.
+    O(sum_c n_c min(n_c, 4096) F) more, design O(N d (C + B) + B d^2) with d = 1024.
 
     References
     ----------
@@ -107,7 +110,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         "beta": [Interval(Real, 0, None, closed="left")],
         "hybrid_fraction": [Interval(Real, 0, 1, closed="both")],
         "solver": [StrOptions({"exact", "gradient"})],
-        "diversity": [StrOptions({"entropy", "coverage", "design"})],
+        "diversity": [StrOptions({"design", "entropy", "coverage"})],
         "sampling": [StrOptions({"sample", "top", "poisson"})],
         "stratify": [StrOptions({"proportional", "equal"}), None],
         "features": [HasMethods(["fit", "transform"]), None],
@@ -130,7 +133,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         beta=1.0,
         hybrid_fraction=0.5,
         solver="exact",
-        diversity="entropy",
+        diversity="design",
         sampling="sample",
         stratify="proportional",
         features=None,

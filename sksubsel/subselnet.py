@@ -51,10 +51,11 @@ class SubSelNet(TransformerMixin, BaseEstimator):
     budget : int or float, default=0.1
         A count of instances, or a fraction of them.
     lam, beta : float, default=0.5, 1.0
-        Weights of the entropy and of the budget regulariser.
+        Weights of the entropy and of the budget regulariser; "design" has no use for them.
     hybrid_fraction : float, default=0.5
     solver : {"exact", "gradient"}, default="exact"
-    diversity : {"entropy", "coverage", "design"}, default="entropy"
+    diversity : {"design", "entropy", "coverage"}, default="design"
+        "entropy" is the paper's own.
     sampling : {"sample", "top", "poisson"}, default="sample"
     stratify : {"proportional", "equal"} or None, default="proportional"
     scoring : {"probe", "train"}, default="probe"
@@ -128,7 +129,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         beta=1.0,
         hybrid_fraction=0.5,
         solver="exact",
-        diversity="entropy",
+        diversity="design",
         sampling="sample",
         stratify="proportional",
         scoring="probe",

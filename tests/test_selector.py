@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from sksubsel import SubsetSelector
+from sksubsel import SubSelNet, SubsetSelector
 
 MODES = ("transductive", "inductive", "hybrid")
 OPTIONS = list(
@@ -24,7 +24,7 @@ OPTIONS += itertools.product(
 
 
 def fit(tiny, **params):
-    params = {"budget": 30, "max_epochs": 1, "random_state": 0} | params
+    params = {"diversity": "entropy", "budget": 30, "max_epochs": 1, "random_state": 0} | params
     return SubsetSelector(**params).fit(tiny.seen_predictions, tiny.zoo)
 
 
@@ -51,8 +51,10 @@ def test_rows_of_every_combination(tiny, mode, solver, diversity, sampling, stra
 
 @pytest.mark.parametrize(("budget", "count"), [(1, 1), (150, 150), (0.1, 15), (1.0, 150)])
 @pytest.mark.parametrize("mode", MODES)
-def test_budgets(tiny, mode, budget, count):
-    assert len(fit(tiny, mode=mode).select(tiny.predictions[0], budget)) == count
+@pytest.mark.parametrize("diversity", ["design", "entropy"])
+def test_budgets(tiny, mode, diversity, budget, count):
+    selector = fit(tiny, mode=mode, diversity=diversity)
+    assert len(selector.select(tiny.predictions[0], budget)) == count
 
 
 @pytest.mark.parametrize("budget", [0, -1, 1.5, 151, 0.0, "10", True, float("nan")])
@@ -69,7 +71,7 @@ def test_plain_arrays(tiny):
     unseen = np.asarray(tiny.predictions)
     assert (selector.select(unseen[0]) == selector.transform(unseen)[0]).all()
     with pytest.raises(ValueError, match="embeddings"):
-        SubsetSelector("inductive", budget=20).fit(array, tiny.zoo)
+        SubsetSelector("inductive", budget=20, diversity="entropy").fit(array, tiny.zoo)
 
 
 def test_bad_predictions(tiny):
@@ -164,6 +166,7 @@ def _unseen_zoo(tiny):
 def test_design(tiny):
     """What is shared by all architectures, and what each of them changes."""
     A, B = tiny.predictions[0], tiny.predictions[1]
+    assert SubsetSelector().diversity == SubSelNet().diversity == "design"
     own = fit(tiny, diversity="design")
     assert own.scorer_ is None
     index = own.design_

@@ -47,12 +47,17 @@ class RidgeDesign(BaseSelector):
         From X to (N, F). None: :class:`~sksubsel.features.InstanceFeatures`.
     stratify : {"proportional", "equal"} or None, default="proportional"
         Quota of each class (of ten quantile bins for continuous labels).
-    n_components : int, default=2048
-        Random features of the kernel; an odd number is rounded up.
+    n_components : int, default=1024
+        Principal components that are kept of twice as many random features of the kernel.
     bandwidth : float, default=0.3
         Squared width of the kernel, in median squared distances.
     lam : float, default=1.0
         Penalty of the ridge regression.
+    temperature : float, default=0.5
+        Predicted probabilities are sharpened, ``p ** (1 / temperature)``. Not for continuous labels.
+    n_sweeps : int, default=4
+        Sweeps of exchange after the greedy choice: a fifth of the rows, those that would be missed
+        least, are given up and as many chosen again. 0: greedy alone.
     block_weight : float, default=0.5
         Of the predictions' logarithms in the kernel, beside the features. Not for continuous
         labels.
@@ -66,10 +71,10 @@ class RidgeDesign(BaseSelector):
     sample_indices_ : int64 ndarray of shape (B,)
         Rows selected, ascending.
     ranking_ : int64 ndarray of shape (B,)
-        The same in the order chosen; classes keep pace in it.
+        The same in the order in which greedy chooses among them; classes keep pace in it.
     gains_ : float64 ndarray of shape (B,)
-        How much each row of the ranking lowered the regression's error; not monotone, and negative
-        where nothing useful was left.
+        How much each row of the ranking lowers the regression's error, after those before it; not
+        monotone, and negative where nothing useful was left.
     errors_ : float64 ndarray of shape (B,)
         Mean squared error of the regression, over all rows, after each row of the ranking.
     scores_ : float64 ndarray of shape (N,)
@@ -81,8 +86,8 @@ class RidgeDesign(BaseSelector):
 
     Notes
     -----
-    Time O(n d (d + F)) to prepare and O(B (n d + d^2)) to choose, n = min(N, max_rows), d random
-    features; memory ``4 n d + 32 d^2`` bytes beside the features. Beyond 128 classes see
+    Time O(n d (d + F) + d^3) to prepare and O(B (n d + d^2)) to choose, n = min(N, max_rows), d
+    components; memory ``12 n d`` bytes beside the features. Beyond 128 classes see
     :class:`~sksubsel.samplers.design.DesignIndex`.
 
     Use it where the labels can be predicted from the features at all, above all at small budgets
@@ -108,6 +113,8 @@ class RidgeDesign(BaseSelector):
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "bandwidth": [Interval(Real, 0, None, closed="neither")],
         "lam": [Interval(Real, 0, None, closed="neither")],
+        "temperature": [Interval(Real, 0, None, closed="neither")],
+        "n_sweeps": [Interval(Integral, 0, None, closed="left")],
         "block_weight": [Interval(Real, 0, None, closed="left")],
         "max_rows": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
@@ -121,9 +128,11 @@ class RidgeDesign(BaseSelector):
         cv=3,
         features=None,
         stratify="proportional",
-        n_components=2048,
+        n_components=1024,
         bandwidth=0.3,
         lam=1.0,
+        temperature=0.5,
+        n_sweeps=4,
         block_weight=0.5,
         max_rows=65536,
         random_state=None,
@@ -136,6 +145,8 @@ class RidgeDesign(BaseSelector):
         self.n_components = n_components
         self.bandwidth = bandwidth
         self.lam = lam
+        self.temperature = temperature
+        self.n_sweeps = n_sweeps
         self.block_weight = block_weight
         self.max_rows = max_rows
         self.random_state = random_state
@@ -171,6 +182,8 @@ class RidgeDesign(BaseSelector):
             n_components=self.n_components,
             bandwidth=self.bandwidth,
             lam=self.lam,
+            temperature=self.temperature,
+            n_sweeps=self.n_sweeps,
             max_rows=self.max_rows,
             random_state=seed,
         )

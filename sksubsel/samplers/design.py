@@ -19,6 +19,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sksubsel._validation import check_finite
+from sksubsel.samplers.exchange import exchange, grow
 from sksubsel.samplers.kernels import FourierFeatures, check_candidates, log_block, unit_block
 from sksubsel.samplers.quotas import allocate, places
 from sksubsel.samplers.ridge import GrowingRidge
@@ -26,8 +27,7 @@ from sksubsel.samplers.ridge import GrowingRidge
 __all__ = ["Design", "DesignIndex"]
 
 _MAX_CLASSES = 128  # of one regression; more are cut into blocks
-_FEW, _MANY = 10, 64  # rows of a round: at first, and later
-_SHORTLIST = 6  # candidates looked at for each row of a round
+_OVERSAMPLING = 2  # random features drawn for each principal component kept
 
 
 class Design(NamedTuple):
@@ -36,7 +36,7 @@ class Design(NamedTuple):
     Attributes
     ----------
     rows : int64 ndarray of shape (B,)
-        In the order chosen.
+        In the order in which greedy chooses them, among themselves.
     gains : float64 ndarray of shape (B,)
         How much each lowered the error when it was chosen; the last ones may be negative.
     errors : float64 ndarray of shape (B,)
@@ -54,8 +54,9 @@ class _Pool:
     """Rows that may be chosen and are to be reproduced, and what the regression needs of them."""
 
     rows: np.ndarray  # (n,)
+    basis: np.ndarray  # (random features, d)
     phi: np.ndarray  # (n, d)
-    gram: np.ndarray  # (d, d)
+    spectrum: np.ndarray  # (d,)
     start: Any  # what GrowingRidge.quadratics gives
 
 
@@ -73,12 +74,17 @@ class DesignIndex:
         Probabilities for the kernel's second block, such as the zoo's mean. None: features alone.
     block_weight : float, default=0.5
         Of the log-probabilities against the features.
-    n_components : int, default=2048
-        d, the number of random features.
+    n_components : int, default=1024
+        d, the principal components kept of twice as many random features.
     bandwidth : float, default=0.3
         Squared width of the kernel, in median squared distances.
     lam : float, default=1.0
         Ridge penalty; a row's features have norm 1.
+    temperature : float, default=0.5
+        Targets that are probabilities are sharpened, ``p ** (1 / temperature)``: the labels of the
+        rows chosen are all the regression has, and what it must get right is the class.
+    n_sweeps : int, default=4
+        Sweeps of exchange after the greedy choice; 0: greedy alone.
     max_rows : int, default=65536
         Of N rows, or those of a block of classes, so many are drawn within the strata, as
         candidates and as targets. All are taken where a budget needs more than half of those
@@ -92,8 +98,8 @@ class DesignIndex:
 
     Notes
     -----
-    Preparation takes time O(n d (d + F)) and memory ``4 n d + 16 d^2`` bytes, n being
-    ``min(N, max_rows)``. More than 128 classes are cut into blocks of about equal size, each with
+    Preparation takes time O(n d (d + F) + d^3), memory ``4 n d`` bytes and twice as much while it
+    lasts, n being ``min(N, max_rows)``. More than 128 classes are cut into blocks of about equal size, each with
     a regression of its own, whose features are made anew for each selection: memory is that of
     one block.
     """
@@ -106,9 +112,11 @@ class DesignIndex:
         *,
         proba=None,
         block_weight: float = 0.5,
-        n_components: int = 2048,
+        n_components: int = 1024,
         bandwidth: float = 0.3,
         lam: float = 1.0,
+        temperature: float = 0.5,
+        n_sweeps: int = 4,
         max_rows: int = 65536,
         random_state=None,
     ):
@@ -116,13 +124,17 @@ class DesignIndex:
         if features.ndim != 2 or len(features) == 0:
             raise ValueError(f"features must have shape (N, F), N >= 1; got {features.shape}")
         check_finite(features, "features")
-        for name, count, least in (("n_components", n_components, 1), ("max_rows", max_rows, 1)):
+        counts = ("n_components", n_components, 1), ("max_rows", max_rows, 1)
+        for name, count, least in (*counts, ("n_sweeps", n_sweeps, 0)):
             if count < least:
                 raise ValueError(f"{name} must be an int in [{least}, inf); got {count}")
-        for name, value in (("bandwidth", bandwidth), ("lam", lam)):
+        widths = ("bandwidth", bandwidth), ("lam", lam), ("temperature", temperature)
+        for name, value in widths:
             if not 0 < value < np.inf:
                 raise ValueError(f"{name} must be a float in (0, inf); got {value}")
-        self.n_samples, self.lam, self.max_rows = len(features), lam, max_rows
+        self.n_samples, self.n_components = len(features), n_components
+        self.lam, self.temperature = lam, temperature
+        self.n_sweeps, self.max_rows = n_sweeps, max_rows
         self.labels = _check_labels(labels, self.n_samples)
         if strata is None:
             strata = self.labels if self.labels.ndim == 1 else np.zeros(self.n_samples, np.int64)
@@ -134,7 +146,8 @@ class DesignIndex:
             logs = log_block(proba, self.n_samples, block_weight)
             self.inputs = np.concatenate([self.inputs, logs], axis=1)
         rng = check_random_state(random_state)
-        self.fourier = FourierFeatures(self.inputs, n_components, bandwidth, rng)
+        n_features = _OVERSAMPLING * n_components
+        self.fourier = FourierFeatures(self.inputs, n_features, bandwidth, rng)
         #: place of each row in a random order of its stratum: a pool is those that come first
         order = rng.permutation(self.n_samples)
         self._turn = np.empty(self.n_samples, dtype=np.int64)
@@ -185,9 +198,9 @@ class DesignIndex:
 
         Notes
         -----
-        Time O(n d C) for the target and O(B (n d + d^2)) for the choice, n being the rows drawn;
-        memory O(n + d^2) beside what is prepared. Rows are chosen in rounds of 10, later of 64:
-        the candidates of largest gain are shortlisted, and chosen from one at a time, exactly.
+        Time O(n d C) for the target and O(B (n d + d^2)) for the choice, n being the rows drawn,
+        about as much again for two sweeps; memory O(n + d^2) beside what is prepared. See
+        :mod:`~sksubsel.samplers.exchange` for how rows are chosen.
         """
         if not callable(target):
             target = self._check_target(target)
@@ -226,35 +239,40 @@ class DesignIndex:
         return Design(*(np.concatenate(parts) for parts in zip(*designs)))
 
     def _design(self, pool, labels, target, columns, groups, quotas, allowed, selected):
-        """Greedy choice of ``quotas`` rows of each group from a pool."""
+        """Choice of ``quotas`` rows of each group from a pool."""
         if callable(target):
-            target = self._check_target(target(pool.rows), len(pool.rows))[:, columns]
+            target = self._check_target(target(pool.rows), len(pool.rows))
         else:
-            target = target[pool.rows][:, columns]
-        target = target.astype(np.float32)
+            target = target[pool.rows]
+        target = self._sharpen(target.astype(np.float32))[:, columns]
         cross = (pool.phi.T @ target).astype(np.float64) / len(target)
-        ridge = GrowingRidge(pool.phi, labels[pool.rows], pool.gram, cross, self.lam, pool.start)
-        if len(selected):
-            ridge.add(self.fourier(self.inputs[selected]), labels[selected])
         error = np.einsum("nc,nc->", target, target, dtype=np.float64) / len(target)
+
+        def regression(places):
+            ridge = GrowingRidge(
+                pool.phi if len(places) == len(pool.rows) else pool.phi[places],
+                labels[pool.rows[places]],
+                pool.spectrum,
+                cross,
+                self.lam,
+                tuple(part[places] for part in pool.start),
+            )
+            if len(selected):
+                ridge.add(self.fourier(self.inputs[selected]) @ pool.basis, labels[selected])
+            return ridge
+
+        places, groups = np.arange(len(pool.rows)), groups[pool.rows]
+        ridge, free, known = regression(places), allowed[pool.rows], len(selected)
         error -= ridge.explained()
-        groups, free = groups[pool.rows], allowed[pool.rows]
-        budget, taken = int(quotas.sum()), np.zeros_like(quotas)
-        chosen, gains, n_chosen = [], [], 0
-        while n_chosen < budget:
-            n_round = min(int(np.clip(n_chosen // 4, _FEW, _MANY)), budget - n_chosen)
-            # groups keep pace with one another, so that a head of the order is balanced too
-            room = -(-quotas * (n_chosen + n_round) // budget) - taken
-            shortlist = _shortlist(ridge.gains, groups, free, room)
-            rows, more = ridge.greedy(shortlist, groups[shortlist], room, n_round)
-            ridge.add(pool.phi[rows], ridge.labels[rows])
-            free[rows] = False
-            taken += np.bincount(groups[rows], minlength=len(taken))
-            n_chosen += len(rows)
-            chosen.append(pool.rows[rows])
-            gains.append(more)
-        gains = np.concatenate(gains)
-        return Design(np.concatenate(chosen), gains, error - np.cumsum(gains))
+        chosen, gains = grow(ridge, groups, free, quotas, known)
+        if self.n_sweeps:
+            chosen = exchange(ridge, groups, free, chosen, self.n_sweeps, known)
+            # in the order in which greedy would have chosen them
+            places = np.sort(chosen)
+            chosen, gains = grow(
+                regression(places), groups[places], np.ones(len(places), bool), quotas, known
+            )
+        return Design(pool.rows[places[chosen]], gains, error - np.cumsum(gains))
 
     def _pool(self, inside, quotas, allowed):
         """The pool for a block of classes; that of all classes is kept."""
@@ -277,8 +295,20 @@ class DesignIndex:
 
     def _make_pool(self, rows):
         phi = self.fourier(self.inputs[rows])
-        gram = (phi.T @ phi).astype(np.float64) / len(rows)
-        return _Pool(rows, phi, gram, GrowingRidge.quadratics(phi, gram))
+        basis = _principal(phi, self.n_components)
+        # in place, for the random features are the largest array of all
+        for part in np.array_split(np.arange(len(rows)), -(-len(rows) // 4096)):
+            phi[part, : basis.shape[1]] = phi[part] @ basis
+        phi = np.ascontiguousarray(phi[:, : basis.shape[1]])
+        spectrum = np.einsum("nd,nd->d", phi, phi, dtype=np.float64) / len(rows)
+        return _Pool(rows, basis, phi, spectrum, GrowingRidge.quadratics(phi, spectrum))
+
+    def _sharpen(self, proba):
+        if self.temperature == 1.0 or self.labels.ndim == 2:
+            return proba
+        largest = np.maximum(proba.max(axis=1, keepdims=True), np.float32(1e-12))
+        proba = np.clip(proba / largest, 0.0, None) ** np.float32(1.0 / self.temperature)
+        return proba / proba.sum(axis=1, keepdims=True)
 
     def _check_target(self, target, n_rows=None):
         target = np.asarray(target)  # as it is: it may be large, and only a part is needed
@@ -296,11 +326,22 @@ class DesignIndex:
         return target
 
 
-def _shortlist(gains, groups, free, room):
-    """Candidates of each group with the largest gains, six for each row there is room for."""
-    rows = np.flatnonzero(free & (room[groups] > 0))
-    rows = rows[np.argsort(-gains[rows], kind="stable")]
-    return np.sort(rows[places(groups[rows]) < _SHORTLIST * room[groups[rows]]])
+def _principal(phi, n_components):
+    """Leading principal axes (uncentred) of n rows of features: float32 (F, d), orthonormal.
+
+    Time O(n F min(n, F) + min(n, F)^3).
+    """
+    n_rows, n_features = phi.shape
+    n_components = min(n_components, n_rows)
+    wide = n_rows < n_features
+    gram = (phi @ phi.T if wide else phi.T @ phi).astype(np.float64)
+    values, vectors = np.linalg.eigh(gram)  # not scipy's, whose BLAS fights NumPy's for the cores
+    values, vectors = values[-n_components:], vectors[:, -n_components:]
+    if wide:  # from the left singular vectors to the right ones
+        sizes = np.sqrt(np.maximum(values, 0.0))
+        real = sizes > 1e-5 * sizes[-1]
+        vectors = phi.T @ (vectors[:, real] / sizes[real])
+    return vectors[:, ::-1].astype(np.float32)
 
 
 def _check_labels(labels, n_samples):

@@ -11,12 +11,13 @@ and ``W = A^-1 sum phi y^T``. It is judged by how well it reproduces targets p_j
     t_i = Q^T M phi_i,       M = A^-1,
 
 which is exact. A wrong label is refused by itself, for its residual r_i points away from t_i.
+Giving up row i, once chosen, raises E by ``2 t_i^T r_i / (1 - h_i) + s_i |r_i|^2 / (1 - h_i)^2``.
+The features are principal components, so that K is diagonal.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
 
 __all__ = ["GrowingRidge", "one_hot"]
 
@@ -24,28 +25,26 @@ _CHUNK_VALUES = 1 << 22
 
 
 class GrowingRidge:
-    """State of the regression, and the gain of each candidate kept up to date.
+    """State of the regression, and what each candidate is worth to it, kept up to date.
 
     Parameters
     ----------
-    phi : ndarray of shape (n, d), float32
+    phi : ndarray of shape (m, d), float32
         Features of the candidates.
-    labels : ndarray of shape (n,), int64, or (n, C), float
+    labels : ndarray of shape (m,), int64, or (m, C), float
         Classes of the candidates, or their values.
-    gram : ndarray of shape (d, d), float64
-        K.
+    spectrum : ndarray of shape (d,)
+        The diagonal of K.
     cross : ndarray of shape (d, C), float64
         ``mean_j phi_j p_j^T``: Q while nothing is chosen.
     lam : float
         Ridge penalty, positive.
-    start : tuple of two ndarrays of shape (n,), or None, default=None
+    start : tuple of two ndarrays of shape (m,), or None, default=None
         ``|phi_i|^2`` and ``phi_i^T K phi_i``, as :meth:`quadratics` gives them, where they are
         known from an earlier regression on the same features.
 
     Attributes
     ----------
-    gains : float64 ndarray of shape (n,)
-        How much each candidate would lower the error.
     inverse : float64 ndarray of shape (d, d)
         M.
     coef : float64 ndarray of shape (d, C)
@@ -53,67 +52,90 @@ class GrowingRidge:
 
     Notes
     -----
-    `add` of b rows takes time O(n d (b + C) + d^2 b) and memory O(d^2) beside the features. d x d
-    matrices are float64; products with the features float32, accumulated in float64. M is
-    downdated, not computed afresh: by rows of norm 1 its error stays of order 1e-14 over tens of
-    thousands of them.
+    `add` and `remove` of b rows take time O(m d (b + C) + d^2 b) and memory O(d^2 + m) beside the
+    features. M, W and Q are float64; products with the candidates' features float32, accumulated
+    in float64. M is downdated, not computed afresh: by rows of norm 1 its error stays of order
+    1e-14 over tens of thousands of them.
     """
 
-    def __init__(self, phi, labels, gram, cross, lam, start=None):
-        self.phi, self.labels, self.gram = phi, labels, gram
-        self._gram32 = gram.astype(np.float32)
-        self.residual_cross = np.array(cross, dtype=np.float64)  # Q
+    def __init__(self, phi, labels, spectrum, cross, lam, start=None):
+        self.phi, self.labels = phi, labels
+        self.spectrum = np.asarray(spectrum, dtype=np.float64)
+        self._cross = np.array(cross, dtype=np.float64)
+        self.residual_cross = self._cross.copy()  # Q
         self.inverse = np.eye(phi.shape[1]) / lam
-        self.coef = np.zeros_like(self.residual_cross)
-        squares, curved = self.quadratics(phi, gram) if start is None else start
+        self._product = np.empty_like(self.inverse)
+        self.coef = np.zeros_like(self._cross)
+        squares, curved = self.quadratics(phi, spectrum) if start is None else start
         self._h, self._s = squares / lam, curved / lam**2
-        self._update(np.empty((phi.shape[1], 0)), np.empty((phi.shape[1], 0)), np.empty((0, 0)))
+        self._linear, self._square = np.empty((2, len(phi)))  # t^T r and |r|^2
+        none = np.empty((phi.shape[1], 0))
+        self._update(none, none, np.empty((0, 0)), 1)
 
     @staticmethod
-    def quadratics(phi, gram):
-        """``|phi_i|^2`` and ``phi_i^T K phi_i``: two float64 ndarrays (n,). Time O(n d^2)."""
+    def quadratics(phi, spectrum):
+        """``|phi_i|^2`` and ``phi_i^T K phi_i``: two float64 ndarrays (n,). Time O(n d)."""
         squares, curved = np.empty((2, len(phi)))
-        gram = gram.astype(np.float32)
+        spectrum = np.asarray(spectrum, dtype=np.float32)
         for part in _chunks(phi):
             squares[part] = np.einsum("nd,nd->n", phi[part], phi[part])
-            curved[part] = np.einsum("nd,nd->n", phi[part] @ gram, phi[part])
+            curved[part] = np.einsum("nd,nd,d->n", phi[part], phi[part], spectrum)
         return squares, curved
+
+    @property
+    def gains(self):
+        """How much each candidate, chosen once (more), would lower the error: float64 (m,)."""
+        return _gains(self._linear, self._square, self._h, self._s)
+
+    @property
+    def losses(self):
+        """How much giving up each candidate, once chosen, would raise it: float64 (m,)."""
+        # 1 - h is at least lam / (lam + |phi|^2), but for rounding where lam is minute
+        h = np.minimum(self._h, 1.0 - 1e-6)
+        return _gains(self._linear, self._square, -h, -self._s)
 
     def add(self, phi, labels):
         """Take rows into the regression: their features (b, d), and their labels as in `phi`'s."""
+        self._change(phi, labels, 1)
+
+    def remove(self, phi, labels):
+        """Take rows out of it that were added before."""
+        self._change(phi, labels, -1)
+
+    def _change(self, phi, labels, sign):
         phi = phi.astype(np.float64)
         weighted = self.inverse @ phi.T  # M Phi^T, (d, b)
-        lower = cholesky(np.eye(len(phi)) + phi @ weighted, lower=True)
-        Z = solve_triangular(lower, weighted.T, lower=True).T  # M - Z Z^T is the new inverse
+        # not scipy's triangular solver, since its BLAS and NumPy's would fight for the cores
+        root = np.linalg.inv(np.linalg.cholesky(np.eye(len(phi)) + sign * (phi @ weighted)))
+        Z = weighted @ root.T  # M -+ Z Z^T is the new inverse
         residual = one_hot(labels, self.coef.shape[1]) - phi @ self.coef
-        E = solve_triangular(lower, residual, lower=True)  # Z E is what W grows by
-        KZ = self.gram @ Z
+        E = sign * (root @ residual)  # Z E is what W grows by
+        KZ = self.spectrum[:, None] * Z
         MKZ = self.inverse @ KZ
         self.coef += Z @ E
         self.residual_cross -= KZ @ E
-        self.inverse -= Z @ Z.T
-        self._update(Z, MKZ, Z.T @ KZ)
+        self.inverse -= np.matmul(Z, sign * Z.T, out=self._product)
+        self._update(Z, MKZ, Z.T @ KZ, sign)
 
     def explained(self):
         """How much lower the error is than with nothing chosen: float."""
-        started = self.residual_cross + self.gram @ self.coef  # what Q was at first
-        return float(np.sum(self.coef * (self.residual_cross + started)))
+        return float(np.sum(self.coef * (self.residual_cross + self._cross)))
 
-    def _update(self, Z, MKZ, ZKZ):
-        """Bring h, s and the gains up to date, in one pass over the candidates' features."""
+    def _update(self, Z, MKZ, ZKZ, sign):
+        """Bring h, s, t^T r and |r|^2 up to date, in one pass over the candidates' features."""
         b, C = Z.shape[1], self.coef.shape[1]
         pull = self.inverse @ self.residual_cross  # M Q
         right = np.concatenate([Z, MKZ, pull, self.coef], axis=1).astype(np.float32)
-        self.gains = np.empty(len(self.phi))
+        ZKZ = ZKZ.astype(np.float32)
         for part in _chunks(self.phi, right.shape[1]):
             product = self.phi[part] @ right
-            a = product[:, :b].astype(np.float64)
-            self._h[part] -= np.einsum("nb,nb->n", a, a)
-            self._s[part] -= np.einsum("nb,nb->n", a, 2.0 * product[:, b : 2 * b] - a @ ZKZ)
-            t, fitted = product[:, 2 * b : 2 * b + C], product[:, 2 * b + C :]
-            self.gains[part] = _gains(
-                t, one_hot(self.labels[part], C) - fitted, self._h[part], self._s[part]
-            )
+            a, t = product[:, :b], product[:, 2 * b : 2 * b + C]
+            r = one_hot(self.labels[part], C) - product[:, 2 * b + C :]
+            self._h[part] -= sign * np.einsum("nb,nb->n", a, a)
+            change = a @ ZKZ - (2.0 * sign) * product[:, b : 2 * b]
+            self._s[part] += np.einsum("nb,nb->n", a, change)
+            self._linear[part] = np.einsum("nc,nc->n", t, r)
+            self._square[part] = np.einsum("nc,nc->n", r, r)
 
     def greedy(self, shortlist, groups, room, n_wanted):
         """Choose rows among a few, one at a time, each with the former ones taken into account.
@@ -136,18 +158,21 @@ class GrowingRidge:
 
         Notes
         -----
-        Time O(d^2 m + b m^2), memory O(m (m + d)). The state is left as it is.
+        Time O(d^2 m + d m^2 + b m (b + C)), memory O(m (m + d)). The state is left as it is.
         """
         phi, C = self.phi[shortlist], self.coef.shape[1]
         weighted = self.inverse.astype(np.float32) @ phi.T  # (d, m)
-        H = (phi @ weighted).astype(np.float64)  # Phi M Phi^T
-        S = (weighted.T @ (self._gram32 @ weighted)).astype(np.float64)
+        H = phi @ weighted  # Phi M Phi^T
+        S = weighted.T @ (self.spectrum.astype(np.float32)[:, None] * weighted)
         T = weighted.T @ self.residual_cross  # (m, C)
         R = one_hot(self.labels[shortlist], C) - phi @ self.coef
+        h, s = H.diagonal().astype(np.float64), S.diagonal().astype(np.float64)
+        # H and S less the sums of a a^T, and of a v^T + v a^T - (zkz a) a^T, of the rows chosen
+        a, u, v = np.empty((3, n_wanted, len(shortlist)))
         free, room = np.ones(len(shortlist), dtype=bool), np.array(room)
         chosen, gains = [], []
-        while len(chosen) < n_wanted:
-            gain = _gains(T, R, H.diagonal(), S.diagonal())
+        for k in range(n_wanted):
+            gain = _gains(np.einsum("nc,nc->n", T, R), np.einsum("nc,nc->n", R, R), h, s)
             gain[~free | (room[groups] < 1)] = -np.inf
             best = int(gain.argmax())
             if gain[best] == -np.inf:
@@ -156,21 +181,22 @@ class GrowingRidge:
             gains.append(gain[best])
             free[best] = False
             room[groups[best]] -= 1
-            # the equations of `add` and `_update` for one row, within the shortlist
-            scale = 1.0 / (1.0 + H[best, best])
-            a, s = H[best] * np.sqrt(scale), S[best] * np.sqrt(scale)
-            e, t, zkz = R[best] * np.sqrt(scale), T[best] * np.sqrt(scale), S[best, best] * scale
-            T += np.outer(a, zkz * e - t) - np.outer(s, e)
-            R -= np.outer(a, e)
-            H -= np.outer(a, a)
-            S += np.outer(a, zkz * a - s) - np.outer(s, a)
+            # the equations of `_change` and `_update` for one row, within the shortlist
+            scale = 1.0 / np.sqrt(1.0 + h[best])
+            zkz = s[best] * scale**2
+            e, t = R[best] * scale, T[best] * scale
+            a[k] = scale * (H[best] - a[:k, best] @ a[:k])
+            v[k] = scale * (S[best] + a[:k, best] @ u[:k] - v[:k, best] @ a[:k])
+            u[k] = zkz * a[k] - v[k]
+            T += np.outer(a[k], zkz * e - t) - np.outer(v[k], e)
+            R -= np.outer(a[k], e)
+            h -= a[k] ** 2
+            s += a[k] * (u[k] - v[k])
         return shortlist[chosen], np.array(gains)
 
 
-def _gains(t, r, h, s):
-    """The module's formula for all candidates: float64 (n,)."""
-    linear = np.einsum("nc,nc->n", t, r, dtype=np.float64)
-    square = np.einsum("nc,nc->n", r, r, dtype=np.float64)
+def _gains(linear, square, h, s):
+    """The module's formula, from t^T r and |r|^2: float64 (n,)."""
     return 2.0 * linear / (1.0 + h) - s * square / (1.0 + h) ** 2
 
 
