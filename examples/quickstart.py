@@ -38,7 +38,7 @@ def main():
         "inductive": net,
         "transductive": SubSelNet(mode="transductive", random_state=0).fit(seen, zoo),
         "hybrid": SubSelNet(mode="hybrid", random_state=0).fit(seen, zoo),
-        "coverage": SubSelNet(diversity="coverage", random_state=0).fit(seen, zoo),
+        "entropy": SubSelNet(diversity="entropy", random_state=0).fit(seen, zoo),
     }
     table = compare(
         selectors, unseen, zoo, X_test, y_test, budgets=(0.05, 0.1), seeds=(0, 1, 2), n_jobs=2

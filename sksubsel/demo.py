@@ -71,11 +71,12 @@ def run_comparison(
     )
     nets = {}
     settings = {
-        "SubSelNet transductive": {"mode": "transductive"},
-        "SubSelNet inductive": {"mode": "inductive"},
-        "SubSelNet hybrid": {"mode": "hybrid"},
-        "SubSelNet transductive, coverage": {"mode": "transductive", "diversity": "coverage"},
-        "SubSelNet transductive, design": {"mode": "transductive", "diversity": "design"},
+        "SubSelNet, transductive": {"mode": "transductive"},
+        "SubSelNet, inductive": {"mode": "inductive"},
+        "SubSelNet, hybrid": {"mode": "hybrid"},
+        "SubSelNet, entropy, transductive": {"diversity": "entropy"},
+        "SubSelNet, entropy, inductive": {"diversity": "entropy", "mode": "inductive"},
+        "SubSelNet, coverage": {"diversity": "coverage"},
     }
     for name, params in settings.items():
         start = time.perf_counter()
@@ -94,7 +95,7 @@ def run_comparison(
     }
     rows = compare(
         selectors, unseen, zoo, X_test, y_test, budgets=budgets, seeds=seeds,
-        soft_targets=("SubSelNet transductive, coverage", "SubSelNet transductive, design"),
+        soft_targets=("SubSelNet, transductive",),
         n_jobs=n_jobs,
     )  # fmt: skip
     print(format_table(summarize(rows)))

@@ -342,7 +342,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             self.strata_,
             proba=self._mean if use_log else None,
             random_state=self.seed_,
-        )
+        ).prepare()
         self._shared = {}
         self._shared_design(self._n_shared(budget))
 

@@ -54,7 +54,8 @@ class RidgeDesign(BaseSelector):
     lam : float, default=1.0
         Penalty of the ridge regression.
     temperature : float, default=0.5
-        Predicted probabilities are sharpened, ``p ** (1 / temperature)``. Not for continuous labels.
+        Predicted probabilities are sharpened, ``p ** (1 / temperature)``. Not for continuous
+        labels.
     n_sweeps : int, default=4
         Sweeps of exchange after the greedy choice: a fifth of the rows, those that would be missed
         least, are given up and as many chosen again. 0: greedy alone.

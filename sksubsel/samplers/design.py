@@ -12,7 +12,7 @@ architecture: an architecture costs one product with the features and the greedy
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,7 +55,7 @@ class _Pool:
 
     rows: np.ndarray  # (n,)
     basis: np.ndarray  # (random features, d)
-    phi: np.ndarray  # (n, d)
+    phi: np.ndarray | None  # (n, d); None in a pickle
     spectrum: np.ndarray  # (d,)
     start: Any  # what GrowingRidge.quadratics gives
 
@@ -99,9 +99,9 @@ class DesignIndex:
     Notes
     -----
     Preparation takes time O(n d (d + F) + d^3), memory ``4 n d`` bytes and twice as much while it
-    lasts, n being ``min(N, max_rows)``. More than 128 classes are cut into blocks of about equal size, each with
-    a regression of its own, whose features are made anew for each selection: memory is that of
-    one block.
+    lasts, n being ``min(N, max_rows)``. More than 128 classes are cut into blocks of about equal
+    size, each with a regression of its own, whose features are made anew for each selection:
+    memory is that of one block.
     """
 
     def __init__(
@@ -159,7 +159,15 @@ class DesignIndex:
 
     def __getstate__(self):
         # features are larger than all the rest and quick to compute again
-        return {**self.__dict__, "_pool_of_all": None}
+        pool = self._pool_of_all
+        return {**self.__dict__, "_pool_of_all": pool and replace(pool, phi=None)}
+
+    def prepare(self):
+        """Compute now, and not in the first selection, what all selections share."""
+        if len(self._edges) == 2:  # with blocks of classes it is made for each selection
+            quotas = np.zeros(self.strata.max() + 1, dtype=np.int64)
+            self._pool(slice(None), quotas, np.ones(self.n_samples, dtype=bool))
+        return self
 
     def select(
         self,
@@ -289,17 +297,18 @@ class DesignIndex:
                 keep = False  # for this budget only
         if not keep:
             return self._make_pool(rows)
-        if self._pool_of_all is None:
-            self._pool_of_all = self._make_pool(rows)
-        return self._pool_of_all
+        pool = self._pool_of_all
+        if pool is None:
+            pool = self._make_pool(rows)
+        elif pool.phi is None:  # first use since it was unpickled
+            pool = replace(pool, phi=_project(self.fourier(self.inputs[rows]), pool.basis))
+        self._pool_of_all = pool
+        return pool
 
     def _make_pool(self, rows):
         phi = self.fourier(self.inputs[rows])
         basis = _principal(phi, self.n_components)
-        # in place, for the random features are the largest array of all
-        for part in np.array_split(np.arange(len(rows)), -(-len(rows) // 4096)):
-            phi[part, : basis.shape[1]] = phi[part] @ basis
-        phi = np.ascontiguousarray(phi[:, : basis.shape[1]])
+        phi = _project(phi, basis)
         spectrum = np.einsum("nd,nd->d", phi, phi, dtype=np.float64) / len(rows)
         return _Pool(rows, basis, phi, spectrum, GrowingRidge.quadratics(phi, spectrum))
 
@@ -324,6 +333,14 @@ class DesignIndex:
             )
         check_finite(target, "target")
         return target
+
+
+def _project(phi, basis):
+    """``phi @ basis``, overwriting phi, for it is the largest array of all."""
+    d = basis.shape[1]
+    for part in np.array_split(np.arange(len(phi)), -(-len(phi) // 4096)):
+        phi[part, :d] = phi[part] @ basis
+    return np.ascontiguousarray(phi[:, :d])
 
 
 def _principal(phi, n_components):
