@@ -123,7 +123,9 @@ CASES = {
     "GradMatch": Case(GradMatch, "seed"),
     "GradMatch-batch": Case(GradMatch, "permutation", by="batch", batch_size=4),
     "GradMatch-all": Case(GradMatch, "seed", by=None),
-    "RidgeDesign": Case(RidgeDesign, *TRAINS, n_components=64, estimator=LogisticRegression()),
+    "RidgeDesign": Case(
+        RidgeDesign, *TRAINS, "nested", n_components=64, estimator=LogisticRegression()
+    ),
     "ScoreSelector": Case(ScoreSelector, *TRAINS),
     "ScoreSelector-moderate": Case(ScoreSelector, *SAMPLES, sampler="moderate", stratify="equal"),
     "Uncertainty": Case(Uncertainty, *TRAINS),

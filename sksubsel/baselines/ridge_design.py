@@ -91,6 +91,9 @@ class RidgeDesign(BaseSelector):
     components; memory ``12 n d`` bytes beside the features. Beyond 128 classes see
     :class:`~sksubsel.samplers.design.DesignIndex`.
 
+    For another budget `select` gives the head of the ranking; a fit with that budget makes a design
+    of that size, which is somewhat better.
+
     Use it where the labels can be predicted from the features at all, above all at small budgets
     and with wrong labels. Where they cannot, its target is noise and class-balanced
     :class:`Random` is as good. For rows to train one of many networks on,

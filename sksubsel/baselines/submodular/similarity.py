@@ -61,6 +61,8 @@ class FeatureSimilarity:
         left = factors[candidates]
         right = factors[references]  # not `left` itself, for which numpy has a slower product
         np.matmul(left, right.T, out=kernel)
+        if np.array_equal(candidates, references):
+            _mirror(kernel)  # on some processors BLAS adds up in another order below the diagonal
         norms = np.float32(scale) * self._norms
         step = max(1, _BLOCK_CELLS // max(1, len(references)))
         for start in range(0, len(kernel), step):
@@ -214,6 +216,17 @@ def check_memory(needed, limit, what, remedy):
             f"{what} needs about {needed / 1e9:.3g} GB, above memory_limit={limit / 1e9:.3g} GB "
             f"(given in bytes: {limit:.10g}); {remedy}, or raise memory_limit"
         )
+
+
+def _mirror(matrix, size=1024):
+    """Copy what is above the diagonal to below it, in place and in blocks. Time O(n^2)."""
+    for start in range(0, len(matrix), size):
+        own = slice(start, start + size)
+        block = matrix[own, own]
+        below = np.tril_indices(len(block), -1)
+        block[below] = block.T[below]
+        for other in range(start + size, len(matrix), size):
+            matrix[other : other + size, own] = matrix[own, other : other + size].T
 
 
 def _centred(features):
