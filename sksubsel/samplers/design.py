@@ -317,7 +317,7 @@ class DesignIndex:
             return proba
         largest = np.maximum(proba.max(axis=1, keepdims=True), np.float32(1e-12))
         proba = np.clip(proba / largest, 0.0, None) ** np.float32(1.0 / self.temperature)
-        return proba / proba.sum(axis=1, keepdims=True)
+        return proba / np.maximum(proba.sum(axis=1, keepdims=True), np.float32(1e-12))
 
     def _check_target(self, target, n_rows=None):
         target = np.asarray(target)  # as it is: it may be large, and only a part is needed

@@ -85,6 +85,8 @@ def exchange(ridge, groups, free, chosen, n_sweeps, n_known=0):
     """
     share, explained = _SHARE, ridge.explained()
     best = chosen
+    if not free.any():  # there is nothing to exchange them for
+        return best
     counts = np.bincount(groups[chosen], minlength=groups.max() + 1)
     for _ in range(n_sweeps):
         n_given_up = round(share * len(chosen))

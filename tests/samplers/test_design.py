@@ -198,6 +198,12 @@ def test_exchange_improves_on_greedy(budget):
     assert errors[2] <= errors[1] * (1 + 1e-6)
 
 
+def test_target_of_zeros(index):
+    design = index.select(np.zeros((300, 3)), 30)
+    assert len(np.unique(design.rows)) == 30
+    assert np.isfinite(design.errors).all()
+
+
 def test_more_rows_than_components():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 200)
