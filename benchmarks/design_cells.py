@@ -4,7 +4,7 @@ Fashion-MNIST, 20,000 rows of the training file, images averaged down to 14 x 14
 as the zoo of 500; four others, of which SubSelNet has seen nothing, trained on what is selected
 for them and judged on the 10,000 test images. One recipe for all: AdamW, one-cycle, batches of 64,
 10 epochs and at least 400 steps. Differences are to class-balanced random rows, seed by seed; each
-seed has random features of its own as well.
+seed has random features of its own as well. Seconds of a selection are without what `fit` prepares.
 
 Progress is kept in a folder: a run that was stopped goes on where it was.
 
@@ -133,6 +133,8 @@ def main():
     parser.add_argument("--store", type=Path, default=Path("design_cells"))
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
+    if args.seeds < 2:
+        parser.error("--seeds must be at least 2: the error is over seeds")
     print(describe(), flush=True)
     args.store.mkdir(parents=True, exist_ok=True)
     zoo, cells, recipe = fit_nets(args.store, args.jobs)

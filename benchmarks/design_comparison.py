@@ -4,6 +4,8 @@ Networks that no setting was chosen with are trained on what each method selects
 (AdamW, one-cycle, batches of 32, 20 epochs and at least 400 steps). Design, coverage and entropy
 know the mean predictions of the pool's *other* kinds of networks, trained on all rows; the other
 methods know features and labels. Differences are to class-balanced random rows, seed by seed.
+Seconds of a selection include what is made once for all budgets (an index of the pool's methods,
+RidgeDesign's target) at the first budget that is run, alone.
 
     fashion   Fashion-MNIST: 20,000 rows of the training file, its 10,000 test images
     noisy     the same, with a fifth of the labels wrong (the pool is trained on them, too)
@@ -189,6 +191,8 @@ def main():
     parser.add_argument("--store", type=Path, default=Path("design_comparison"))
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
+    if args.seeds < 2:
+        parser.error("--seeds must be at least 2: the error is over seeds")
     print(describe())
     methods, seeds = list(dict.fromkeys([RANDOM, *args.only])), range(args.seeds)
     for case in args.data:

@@ -55,10 +55,10 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
     diversity : {"design", "entropy", "coverage"}, default="design"
         "design" chooses the rows from whose labels a ridge regression can best learn the
         predictions (:class:`~sksubsel.samplers.design.DesignIndex`), with no use for `lam`, `beta`
-        and `sampling`; its inductive part is one design for the zoo's mean predictions, made once
-        in `fit` and shared by all architectures. "entropy" draws from the sampling distribution;
-        "coverage" has its weights as demand and greedily chooses the rows that cover it best
-        (facility location, per class).
+        and `sampling`; its inductive part is one design for the zoo's mean predictions, shared by
+        all architectures and made once for each budget (for the constructor's, in `fit`).
+        "entropy" draws from the sampling distribution; "coverage" has its weights as demand and
+        greedily chooses the rows that cover it best (facility location, per class).
     sampling : {"sample", "top", "poisson"}, default="sample"
         Successive draws (Gumbel-top-B, the paper's Eq. 8), the B largest weights, or the exact
         conditional Poisson draw. Of "entropy" alone.
@@ -233,7 +233,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         budget : int, float or None
             None: that of the constructor.
         random_state : int, Generator or None
-            Fresh sampling noise instead of that fixed in `fit`.
+            Fresh sampling noise instead of that fixed in `fit`; a design has none.
 
         Returns
         -------
@@ -342,9 +342,11 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             self.strata_,
             proba=self._mean if use_log else None,
             random_state=self.seed_,
-        ).prepare()
+        ).prepare(budget, stratify=self.stratify)
         self._shared = {}
         self._shared_design(self._n_shared(budget))
+        if self.mode == "transductive":
+            self._mean = None  # (N, C) that nothing needs any more
 
     def _by_design(self, predictions, budget):
         """Rows of a design, ascending: shared ones first, then those for this architecture."""

@@ -229,7 +229,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         budget : int, float or None
             None: that of the constructor.
         random_state : int, Generator or None
-            Fresh sampling noise instead of that fixed in `fit`.
+            Fresh sampling noise instead of that fixed in `fit`; a design has none.
 
         Returns
         -------

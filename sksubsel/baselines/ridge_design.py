@@ -17,7 +17,7 @@ from sksubsel._validation import check_finite
 from sksubsel.base import BaseSelector
 from sksubsel.baselines.recording import seed_estimator
 from sksubsel.features import InstanceFeatures
-from sksubsel.samplers.design import DesignIndex
+from sksubsel.samplers.design import MIN_LAM, DesignIndex
 from sksubsel.samplers.quotas import allocate, head, make_strata
 from sksubsel.samplers.ridge import one_hot
 
@@ -52,7 +52,7 @@ class RidgeDesign(BaseSelector):
     bandwidth : float, default=0.3
         Squared width of the kernel, in median squared distances.
     lam : float, default=1.0
-        Penalty of the ridge regression.
+        Penalty of the ridge regression, at least 1e-4.
     temperature : float, default=0.5
         Predicted probabilities are sharpened, ``p ** (1 / temperature)``. Not for continuous
         labels.
@@ -77,7 +77,8 @@ class RidgeDesign(BaseSelector):
         How much each row of the ranking lowers the regression's error, after those before it; not
         monotone, and negative where nothing useful was left.
     errors_ : float64 ndarray of shape (B,)
-        Mean squared error of the regression, over all rows, after each row of the ranking.
+        Mean squared error of the regression, over all rows, after each row of the ranking; beyond
+        128 classes, of the regression of the row's own block of classes.
     scores_ : float64 ndarray of shape (N,)
         Minus the place in the ranking; NaN for rows that are not ranked.
     sample_weight_ : float64 ndarray of shape (B,)
@@ -116,7 +117,7 @@ class RidgeDesign(BaseSelector):
         "stratify": [StrOptions({"proportional", "equal"}), None],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "bandwidth": [Interval(Real, 0, None, closed="neither")],
-        "lam": [Interval(Real, 0, None, closed="neither")],
+        "lam": [Interval(Real, MIN_LAM, None, closed="left")],
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "n_sweeps": [Interval(Integral, 0, None, closed="left")],
         "block_weight": [Interval(Real, 0, None, closed="left")],

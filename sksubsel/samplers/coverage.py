@@ -143,13 +143,12 @@ class CoverageIndex:
         chunk of 16 MB; never N x N.
         """
         demand = self._check_demand(demand)
-        allowed = check_candidates(self.n_samples, candidates, selected, budget)
+        allowed, selected = check_candidates(self.n_samples, candidates, selected, budget)
         log_proba = None if proba is None else log_block(proba, self.n_samples, block_weight)
         free = np.bincount(self.strata[allowed], minlength=len(self.members))
         quotas = None if stratify is None else allocate(free, budget, stratify)
         taken = np.zeros(self.n_samples, dtype=bool)
-        if selected is not None:
-            taken[np.asarray(selected)] = True
+        taken[selected] = True
         scale = float(demand.max()) or 1.0
         all_rows: list[np.ndarray] = []
         all_gains: list[np.ndarray] = []

@@ -24,7 +24,9 @@ from sksubsel.samplers.kernels import FourierFeatures, check_candidates, log_blo
 from sksubsel.samplers.quotas import allocate, places
 from sksubsel.samplers.ridge import GrowingRidge
 
-__all__ = ["Design", "DesignIndex"]
+__all__ = ["MIN_LAM", "Design", "DesignIndex"]
+
+MIN_LAM = 1e-4  # with less, what is left after downdating 1 / lam in float32 is rounding error
 
 _MAX_CLASSES = 128  # of one regression; more are cut into blocks
 _OVERSAMPLING = 2  # random features drawn for each principal component kept
@@ -40,8 +42,8 @@ class Design(NamedTuple):
     gains : float64 ndarray of shape (B,)
         How much each lowered the error when it was chosen; the last ones may be negative.
     errors : float64 ndarray of shape (B,)
-        Mean squared error of the regression after each. With more than 128 classes, rows come
-        block of classes by block, and these are the errors of the row's own block.
+        Mean squared error of the regression after each; with more than 128 classes, of the
+        regression of the row's own block of classes.
     """
 
     rows: np.ndarray
@@ -79,7 +81,7 @@ class DesignIndex:
     bandwidth : float, default=0.3
         Squared width of the kernel, in median squared distances.
     lam : float, default=1.0
-        Ridge penalty; a row's features have norm 1.
+        Ridge penalty, at least 1e-4, below which rounding decides; a row's features have norm 1.
     temperature : float, default=0.5
         Targets that are probabilities are sharpened, ``p ** (1 / temperature)``: the labels of the
         rows chosen are all the regression has, and what it must get right is the class.
@@ -87,8 +89,8 @@ class DesignIndex:
         Sweeps of exchange after the greedy choice; 0: greedy alone.
     max_rows : int, default=65536
         Of N rows, or those of a block of classes, so many are drawn within the strata, as
-        candidates and as targets. All are taken where a budget needs more than half of those
-        drawn of a stratum.
+        candidates and as targets. Of a stratum of which a budget needs more than half of those
+        drawn, all are taken.
     random_state : int, RandomState instance or None, default=None
 
     Raises
@@ -128,10 +130,12 @@ class DesignIndex:
         for name, count, least in (*counts, ("n_sweeps", n_sweeps, 0)):
             if count < least:
                 raise ValueError(f"{name} must be an int in [{least}, inf); got {count}")
-        widths = ("bandwidth", bandwidth), ("lam", lam), ("temperature", temperature)
-        for name, value in widths:
+        for name, value in (("bandwidth", bandwidth), ("temperature", temperature)):
             if not 0 < value < np.inf:
                 raise ValueError(f"{name} must be a float in (0, inf); got {value}")
+        for name, value, floor in (("lam", lam, MIN_LAM), ("block_weight", block_weight, 0.0)):
+            if not floor <= value < np.inf:
+                raise ValueError(f"{name} must be a float in [{floor}, inf); got {value}")
         self.n_samples, self.n_components = len(features), n_components
         self.lam, self.temperature = lam, temperature
         self.n_sweeps, self.max_rows = n_sweeps, max_rows
@@ -141,6 +145,8 @@ class DesignIndex:
         self.strata = np.asarray(strata)
         if self.strata.shape != (self.n_samples,):
             raise ValueError(f"strata must have shape ({self.n_samples},); got {np.shape(strata)}")
+        if self.strata.dtype.kind not in "iu" or self.strata.min() < 0:
+            raise ValueError(f"strata must be int codes from 0; got dtype {self.strata.dtype}")
         self.inputs = unit_block(features)
         if proba is not None and block_weight > 0:
             logs = log_block(proba, self.n_samples, block_weight)
@@ -155,6 +161,17 @@ class DesignIndex:
         n_classes = self.labels.max() + 1 if self.labels.ndim == 1 else 1
         #: first class of each block of classes, and the end of the last
         self._edges = np.linspace(0, n_classes, -(-n_classes // _MAX_CLASSES) + 1).astype(int)
+        if len(self._edges) > 2:
+            blocks = np.searchsorted(self._edges[1:-1], self.labels, side="right")
+            first, last = np.full((2, self.strata.max() + 1), [[len(self._edges)], [-1]])
+            np.minimum.at(first, self.strata, blocks)
+            np.maximum.at(last, self.strata, blocks)
+            if (first < last).any():
+                mixed = np.flatnonzero(first < last)[0]
+                raise ValueError(
+                    "strata must be the classes, or parts of them, where there are more than "
+                    f"{_MAX_CLASSES} classes; stratum {mixed} holds several"
+                )
         self._pool_of_all: _Pool | None = None
 
     def __getstate__(self):
@@ -162,10 +179,10 @@ class DesignIndex:
         pool = self._pool_of_all
         return {**self.__dict__, "_pool_of_all": pool and replace(pool, phi=None)}
 
-    def prepare(self):
-        """Compute now, and not in the first selection, what all selections share."""
+    def prepare(self, budget: int, *, stratify: str | None = "proportional"):
+        """Compute now, and not in the first selection, what selections of a budget share."""
         if len(self._edges) == 2:  # with blocks of classes it is made for each selection
-            quotas = np.zeros(self.strata.max() + 1, dtype=np.int64)
+            quotas = allocate(np.bincount(self.strata), int(budget), stratify or "proportional")
             self._pool(slice(None), quotas, np.ones(self.n_samples, dtype=bool))
         return self
 
@@ -212,8 +229,7 @@ class DesignIndex:
         """
         if not callable(target):
             target = self._check_target(target)
-        allowed = check_candidates(self.n_samples, candidates, selected, budget)
-        selected = np.empty(0, np.int64) if selected is None else np.asarray(selected)
+        allowed, selected = check_candidates(self.n_samples, candidates, selected, budget)
         free = np.bincount(self.strata[allowed], minlength=self.strata.max() + 1)
         quotas = allocate(free, int(budget), stratify or "proportional")
         n_blocks = len(self._edges) - 1
@@ -232,19 +248,26 @@ class DesignIndex:
             share = np.bincount(self.strata[inside], minlength=len(quotas)).astype(bool) * quotas
             if not share.any():
                 continue
+            pool = self._pool(inside, share, allowed)
+            groups = self.strata
+            if stratify is None:
+                groups, share = np.zeros_like(groups), share.sum(keepdims=True)
             designs.append(
                 self._design(
-                    self._pool(inside, share, allowed),
+                    pool,
                     self.labels - first,
                     target,
                     slice(first, end),
-                    self.strata,
+                    groups,
                     share,
                     allowed & inside,
                     selected[inside[selected]],
                 )
             )
-        return Design(*(np.concatenate(parts) for parts in zip(*designs)))
+        # blocks keep pace with one another, so that a head of the order has its share of each
+        pace = [(np.arange(len(design.rows)) + 0.5) / len(design.rows) for design in designs]
+        order = np.argsort(np.concatenate(pace), kind="stable")
+        return Design(*(np.concatenate(parts)[order] for parts in zip(*designs)))
 
     def _design(self, pool, labels, target, columns, groups, quotas, allowed, selected):
         """Choice of ``quotas`` rows of each group from a pool."""
@@ -283,22 +306,21 @@ class DesignIndex:
         return Design(pool.rows[places[chosen]], gains, error - np.cumsum(gains))
 
     def _pool(self, inside, quotas, allowed):
-        """The pool for a block of classes; that of all classes is kept."""
+        """The pool for a block of classes; the last one of all classes is kept."""
         rows = np.arange(self.n_samples)[inside]
-        keep = len(self._edges) == 2  # one block
         if len(rows) > self.max_rows:
             share = self.max_rows / len(rows)
             counts = np.bincount(self.strata[rows])
             drawn = rows[self._turn[rows] < np.ceil(share * counts[self.strata[rows]])]
             room = np.bincount(self.strata[drawn[allowed[drawn]]], minlength=len(quotas))
-            if (room >= 2 * quotas).all():
-                rows = drawn
-            else:
-                keep = False  # for this budget only
-        if not keep:
+            free = np.bincount(self.strata[rows[allowed[rows]]], minlength=len(quotas))
+            short = room < np.minimum(2 * quotas, free)
+            # and all that may be chosen of the strata of which too few were drawn
+            rows = np.union1d(drawn, rows[allowed[rows] & short[self.strata[rows]]])
+        if len(self._edges) > 2:
             return self._make_pool(rows)
         pool = self._pool_of_all
-        if pool is None:
+        if pool is None or not np.array_equal(pool.rows, rows):
             pool = self._make_pool(rows)
         elif pool.phi is None:  # first use since it was unpickled
             pool = replace(pool, phi=_project(self.fourier(self.inputs[rows]), pool.basis))

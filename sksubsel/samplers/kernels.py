@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 
 from sksubsel._validation import check_finite
 
-__all__ = ["FourierFeatures", "check_candidates", "log_block", "unit_block"]
+__all__ = ["FourierFeatures", "check_candidates", "check_rows", "log_block", "unit_block"]
 
 _MIN_PROBA = 1e-6  # differences among the smallest probabilities say nothing about likeness
 _MEDIAN_ROWS = 1000
@@ -36,26 +36,48 @@ def log_block(proba, n_samples: int, weight: float):
     return unit_block(log_proba) * np.float32(weight)
 
 
-def check_candidates(n_samples: int, candidates, selected, budget):
-    """Mask of the rows that may be chosen, `budget` checked against their number.
+def check_rows(rows, n_samples: int, name: str):
+    """Rows ascending and without repetition, int64; a mask of shape (N,) is accepted.
 
     Raises
     ------
     ValueError
-        If `budget` is no int in [1, number of candidates].
+        If they are no rows, or out of range.
+    """
+    rows = np.asarray(rows)
+    if rows.dtype.kind == "b" and rows.shape == (n_samples,):
+        return np.flatnonzero(rows)
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        raise ValueError(
+            f"{name} must be rows, int of shape (n,), or a mask of shape ({n_samples},); got "
+            f"dtype {rows.dtype} and shape {rows.shape}"
+        )
+    rows = np.unique(rows.astype(np.int64))
+    if rows.size and not 0 <= rows[0] <= rows[-1] < n_samples:
+        raise ValueError(f"{name} must be in [0, N={n_samples}); got {rows[0]} to {rows[-1]}")
+    return rows
+
+
+def check_candidates(n_samples: int, candidates, selected, budget):
+    """Mask of the rows that may be chosen, and the rows chosen before; `budget` is checked.
+
+    Raises
+    ------
+    ValueError
+        If `budget` is no int in [1, number of candidates], or rows are none.
     """
     allowed = np.ones(n_samples, dtype=bool)
     if candidates is not None:
         allowed[:] = False
-        allowed[np.asarray(candidates)] = True
-    if selected is not None:
-        allowed[np.asarray(selected)] = False
+        allowed[check_rows(candidates, n_samples, "candidates")] = True
+    selected = check_rows([] if selected is None else selected, n_samples, "selected")
+    allowed[selected] = False
     n_allowed = np.count_nonzero(allowed)
     if not isinstance(budget, (int, np.integer)) or not 1 <= budget <= n_allowed:
         raise ValueError(
             f"budget must be an int in [1, {n_allowed}], the number of candidates; got {budget!r}"
         )
-    return allowed
+    return allowed, selected
 
 
 class FourierFeatures:

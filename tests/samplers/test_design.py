@@ -4,7 +4,7 @@ import pickle
 import numpy as np
 import pytest
 
-from sksubsel.samplers.design import DesignIndex, _principal
+from sksubsel.samplers.design import MIN_LAM, DesignIndex, _principal
 from sksubsel.samplers.kernels import FourierFeatures
 from sksubsel.samplers.quotas import allocate
 from sksubsel.samplers.ridge import GrowingRidge
@@ -291,6 +291,7 @@ def test_a_large_class_is_drawn_from():
     np.testing.assert_array_equal(np.bincount(labels[pool]), [80, 30, 10])
     assert np.isin(rows, pool).all()
     assert len(index.select(target_of(labels), 400).rows) == 400  # more than the pool has
+    np.testing.assert_array_equal(index.select(target_of(labels), 30).rows, rows)
     assert len(index._pool_of_all.rows) == 120
 
 
@@ -301,6 +302,88 @@ def test_many_classes_in_blocks():
     index = DesignIndex(features, labels, n_components=64, random_state=0)
     design = index.select(np.eye(300, dtype=np.float32)[labels], 300)
     np.testing.assert_array_equal(np.bincount(labels[design.rows]), np.ones(300))
+
+
+@pytest.fixture(scope="module")
+def many():
+    """200 classes, which make two blocks."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(200), 6)
+    features = rng.normal(size=(200, 8))[labels] + 0.3 * rng.normal(size=(1200, 8))
+    target = np.eye(200, dtype=np.float32)[labels]
+    return DesignIndex(features, labels, n_components=64, random_state=0), target
+
+
+def test_heads_of_the_order_have_their_share_of_each_block(many):
+    index, target = many
+    for stratify in ("proportional", None):
+        design = index.select(target, 400, stratify=stratify)
+        assert len(np.unique(design.rows)) == 400
+        for n in (20, 60, 200):
+            assert abs(np.mean(index.labels[design.rows[:n]] < 100) - 0.5) <= 0.05
+
+
+def test_no_quotas_of_classes_within_blocks(many):
+    index, target = many
+    free = index.select(target, 400, stratify=None)
+    counts = np.bincount(index.labels[free.rows], minlength=200)
+    assert len(np.unique(counts)) > 1  # by gain, not two of each
+    quotas = index.select(target, 400)
+    np.testing.assert_array_equal(np.bincount(index.labels[quotas.rows]), np.full(200, 2))
+
+
+def test_strata_across_blocks_are_refused(many):
+    index, _ = many
+    with pytest.raises(ValueError, match="stratum 0 holds several"):
+        DesignIndex(index.inputs, index.labels, np.arange(1200) % 4, n_components=8)
+
+
+def test_a_tiny_class_leaves_the_pool_small():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [3000, 1998, 2])
+    features = rng.normal(size=(5000, 3)) + labels[:, None]
+    index = DesignIndex(features, labels, n_components=16, max_rows=500, random_state=0)
+    target = target_of(labels)
+    assert (np.bincount(labels[index.select(target, 20, stratify="equal").rows]) > 0).all()
+    pool = index._pool_of_all
+    assert len(pool.rows) <= 503
+    index.select(target[::-1], 20, stratify="equal")
+    assert index._pool_of_all is pool  # not made again
+    few = np.arange(0, 3000, 100)
+    quotas = np.array([20, 0, 0])
+    allowed = np.zeros(5000, dtype=bool)
+    allowed[few] = True
+    assert len(index._pool(slice(None), quotas, allowed).rows) <= 503 + len(few)
+    assert np.isin(index.select(target, 20, candidates=few).rows, few).all()
+
+
+def test_rows_as_lists_masks_and_with_repetition(index):
+    target = target_of(index.labels)
+    plain = index.select(target, 20).rows
+    np.testing.assert_array_equal(index.select(target, 20, selected=[]).rows, plain)
+    first = plain[:10]
+    rest = index.select(target, 10, selected=first).rows
+    mask = np.isin(np.arange(300), first)
+    for selected in (mask, np.repeat(first, 2), list(first)):
+        np.testing.assert_array_equal(index.select(target, 10, selected=selected).rows, rest)
+    np.testing.assert_array_equal(index.select(target, 10, candidates=~mask).rows.size, 10)
+    with pytest.raises(ValueError, match="number of candidates"):
+        index.select(target, 1, candidates=[])
+    for rows in ([300], [-1], [0.5], [[1]], np.ones(5, dtype=bool)):
+        with pytest.raises(ValueError, match="selected must be"):
+            index.select(target, 1, selected=rows)
+
+
+def test_the_least_lam_is_still_exact():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 400)
+    features = rng.normal(size=(400, 5)) + labels[:, None]
+    index = DesignIndex(features, labels, n_components=64, lam=MIN_LAM, random_state=0)
+    target = target_of(labels)
+    design = index.select(target, 200)
+    phi, sharp = regression(index, target)
+    fresh = error(phi, np.eye(3)[labels], sharp, design.rows, MIN_LAM)
+    assert design.errors[-1] == pytest.approx(fresh, rel=5e-3)
 
 
 def test_target_by_rows(index):
@@ -355,6 +438,11 @@ def test_errors_name_the_parameter(index):
     features, labels = index.inputs, index.labels
     for kwargs, match in [
         ({"lam": 0}, "lam must be"),
+        ({"lam": 1e-6}, "lam must be"),
+        ({"block_weight": -1.0}, "block_weight must be"),
+        ({"block_weight": np.nan}, "block_weight must be"),
+        ({"strata": np.full(300, -1)}, "strata must be int"),
+        ({"strata": np.zeros(300)}, "strata must be int"),
         ({"bandwidth": -1}, "bandwidth must be"),
         ({"n_components": 0}, "n_components must be"),
         ({"max_rows": 0}, "max_rows must be"),
