@@ -1,4 +1,4 @@
-"""A pool of networks of many kinds, one training recipe, and the mean of what they predict."""
+"""A pool of networks of many kinds, one training recipe, and what its predictions select."""
 
 from __future__ import annotations
 
@@ -6,9 +6,14 @@ import numpy as np
 import torch
 from joblib import Parallel, delayed
 from scipy.stats import ttest_1samp
+from sklearn.base import clone
 from torch import nn
 
 from sksubsel import ArchitectureClassifier
+from sksubsel.samplers.coverage import CoverageIndex
+from sksubsel.samplers.design import DesignIndex
+from sksubsel.samplers.objective import cross_entropy
+from sksubsel.samplers.transductive import gumbel_top, solve_exact
 
 
 def block(n_in, n_out, stride=1):
@@ -137,19 +142,70 @@ def fit(kind, X, y, seed, n_classes=10, **params):
     return model.fit(X, y)
 
 
-def gain_cells(accuracies, base):
-    """Points over `base`, ``+1.23 +- 0.45*``: one cell a budget, with the error over seeds.
+def rows_of(selector, X, y, budget, seed, made):
+    """Rows that a selector of (X, y) selects.
 
-    Both are percentages of shape (seeds, budgets, networks); * is p < .05 in a paired t-test over
-    seeds.
+    `made`, a dict to be handed on from budget to budget, keeps what does not depend on the budget:
+    RidgeDesign's target.
     """
-    gains = (accuracies - base).mean(axis=2)
-    errors = gains.std(axis=0, ddof=1) / np.sqrt(len(gains))
-    stars = ["*" if p < 0.05 else " " for p in ttest_1samp(gains, 0).pvalue]
-    return [
-        f"{gain:+.2f} +- {error:.2f}{star}"
-        for gain, error, star in zip(gains.mean(axis=0), errors, stars)
-    ]
+    selector = clone(selector).set_params(budget=budget)
+    if "random_state" in selector.get_params():
+        selector.set_params(random_state=seed)
+    rows = selector.fit(X, y, **made).sample_indices_
+    if hasattr(selector, "target_"):
+        made["target"] = selector.target_
+    return rows
+
+
+def of_pool(method, proba, features, y, seed, **params):
+    """Selection from the pool's mean predictions: a function of the budget.
+
+    `params` are those of DesignIndex.
+    """
+    losses = cross_entropy(proba, y)
+    if method == "entropy":
+        rng = np.random.default_rng(seed)
+        weights = solve_exact(losses, 0.5)
+        return lambda budget: gumbel_top(weights, budget, rng, strata=y, stratify="proportional")
+    if method == "coverage":
+        index = CoverageIndex(features, y, random_state=seed)
+
+        def cover(budget):
+            temperature = 0.5 if budget < 0.025 * len(y) else 1.0
+            return index.select(np.exp(-losses / temperature), budget, proba=proba)[0]
+
+        return cover
+    index = DesignIndex(features, y, proba=proba, random_state=seed, **params)
+    return lambda budget: index.select(proba, budget).rows
+
+
+def print_gains(title, found, budgets, seeds, base):
+    """A table of points over the method `base`, a line a method.
+
+    Parameters
+    ----------
+    title : str
+    found : dict of str to ndarray of shape (seeds, budgets, networks, 2)
+        Accuracies, and seconds of the selections.
+    """
+    reference = 100 * found[base][..., 0]
+    print(
+        f"\n{title}: test accuracy less that of {base}, {len(seeds)} seeds; * p < .05 in a paired"
+    )
+    print("t-test over seeds; and the slowest selection in seconds")
+    print(f"{'':28s}" + "".join(f"{budget:>16.0%}" for budget in budgets))
+    for method, values in found.items():
+        gains = (100 * values[..., 0] - reference).mean(axis=2)  # (seeds, budgets)
+        errors = gains.std(axis=0, ddof=1) / np.sqrt(len(gains))
+        cells = [f"({value:.2f})" for value in reference.mean(axis=(0, 2))]
+        if method != base:
+            stars = ["*" if p < 0.05 else " " for p in ttest_1samp(gains, 0).pvalue]
+            cells = [
+                f"{gain:+.2f} +- {error:.2f}{star}"
+                for gain, error, star in zip(gains.mean(axis=0), errors, stars)
+            ]
+        slowest = values[..., 1].max()
+        print(f"{method:28s}" + "".join(f"{cell:>16s}" for cell in cells) + f"  {slowest:.1f} s")
 
 
 def predictions_of_kinds(kinds, X, y, store, n_jobs, n_classes=10):

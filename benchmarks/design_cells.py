@@ -21,7 +21,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 from _machine import describe
-from _pool import gain_cells
+from _pool import print_gains, rows_of
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
@@ -54,7 +54,7 @@ def load():
 
 
 def fit_nets(store, n_jobs):
-    """The zoo, the cells to judge, and for each seed the parts fitted on the zoo."""
+    """The zoo, the cells (the first four are judged) and the recipe; fitted parts are stored."""
     space = NASBench101(stem_channels=8, n_stacks=2, n_cells=1)
     cells = space.sample(504, random_state=0)
     X, y, *_ = load()
@@ -93,10 +93,7 @@ def run(method, seed, store, zoo, cells, recipe):
                 if isinstance(selector, SubSelNet):
                     rows = selector.select(cell, budget)
                 elif rows is None:
-                    selector.set_params(budget=budget, random_state=seed)
-                    rows = selector.fit(X, y, **made).sample_indices_
-                    if hasattr(selector, "target_"):  # RidgeDesign's, made once for all budgets
-                        made = {"target": selector.target_}
+                    rows = rows_of(selector, X, y, budget, seed, made)
                 seconds = time.perf_counter() - start
                 model = clone(recipe).set_params(architecture=cell, random_state=seed)
                 accuracy = model.fit(X[rows], y[rows]).score(X_test, y_test)
@@ -110,20 +107,7 @@ def report(methods, seeds, store):
         runs = [json.loads((store / f"{method} {seed}.json").read_text()) for seed in seeds]
         return np.array([[r[f"{budget}"] for budget in BUDGETS] for r in runs])
 
-    base = 100 * read(RANDOM)[..., 0]
-    print(
-        f"\ntest accuracy less that of {RANDOM} (4 cells, {len(seeds)} seeds; * p < .05 in a paired"
-    )
-    print("t-test over seeds), and the slowest selection in seconds")
-    print(f"{'':28s}" + "".join(f"{budget:>16.0%}" for budget in BUDGETS))
-    for method in methods:
-        found = read(method)
-        cells = [f"({value:.2f})" for value in base.mean(axis=(0, 2))]
-        if method != RANDOM:
-            cells = gain_cells(100 * found[..., 0], base)
-        print(
-            f"{method:28s}" + "".join(f"{c:>16s}" for c in cells) + f"  {found[..., 1].max():.1f} s"
-        )
+    print_gains("4 cells", {m: read(m) for m in methods}, BUDGETS, seeds, RANDOM)
 
 
 def main():

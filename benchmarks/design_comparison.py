@@ -28,18 +28,13 @@ from pathlib import Path
 
 import numpy as np
 from _machine import describe
-from _pool import fit, gain_cells, predictions_of_kinds
+from _pool import fit, of_pool, predictions_of_kinds, print_gains, rows_of
 from joblib import Parallel, delayed
-from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
 from sksubsel import baselines as b
 from sksubsel.datasets import load_digits_images, load_fashion_mnist
 from sksubsel.features import InstanceFeatures
-from sksubsel.samplers.coverage import CoverageIndex
-from sksubsel.samplers.design import DesignIndex
-from sksubsel.samplers.objective import cross_entropy
-from sksubsel.samplers.transductive import gumbel_top, solve_exact
 
 RANDOM = "class-balanced random"
 SELECTORS = {
@@ -104,25 +99,6 @@ def load_letter():
     return table, np.unique([line[-1].strip() for line in lines], return_inverse=True)[1]
 
 
-def of_pool(method, proba, features, y, seed):
-    """Selection from the pool's mean predictions: a function of the budget."""
-    losses = cross_entropy(proba, y)
-    if method == "entropy":
-        rng = np.random.default_rng(seed)
-        weights = solve_exact(losses, 0.5)
-        return lambda budget: gumbel_top(weights, budget, rng, strata=y, stratify="proportional")
-    if method == "coverage":
-        index = CoverageIndex(features, y, random_state=seed)
-
-        def cover(budget):
-            temperature = 0.5 if budget < 0.025 * len(y) else 1.0
-            return index.select(np.exp(-losses / temperature), budget, proba=proba)[0]
-
-        return cover
-    index = DesignIndex(features, y, proba=proba, random_state=seed)
-    return lambda budget: index.select(proba, budget).rows
-
-
 def run(case, method, seed, store):
     """Train all judged kinds on what one method selects, at all budgets not yet in the store."""
     kinds, judged, budgets, n_classes = CASES[case]
@@ -147,12 +123,7 @@ def run(case, method, seed, store):
                         choose[kind] = of_pool(method, others, features, y, seed)
                     rows = choose[kind](n_rows)
                 elif rows is None:
-                    selector = clone(SELECTORS[method]).set_params(budget=n_rows)
-                    if "random_state" in selector.get_params():
-                        selector.set_params(random_state=seed)
-                    rows = selector.fit(features, y, **made).sample_indices_
-                    if hasattr(selector, "target_"):  # RidgeDesign's, made once for all budgets
-                        made = {"target": selector.target_}
+                    rows = rows_of(SELECTORS[method], features, y, n_rows, seed, made)
             seconds = time.perf_counter() - start
             model = fit(kind, X[rows], y[rows], seed, n_classes)
             found[kind] = [float(model.score(X_test, y_test)), seconds]
@@ -168,19 +139,9 @@ def report(case, methods, seeds, store):
         runs = [json.loads((store / case / f"{method} {s}.json").read_text()) for s in seeds]
         return np.array([[[r[f"{b}"][k] for k in judged] for b in budgets] for r in runs])
 
-    base = 100 * read(RANDOM)[..., 0]
-    print(
-        f"\n{case}: test accuracy less that of {RANDOM} ({', '.join(judged)}; {len(seeds)} seeds;"
+    print_gains(
+        f"{case} ({', '.join(judged)})", {m: read(m) for m in methods}, budgets, seeds, RANDOM
     )
-    print("* p < .05 in a paired t-test over seeds), and the slowest selection in seconds")
-    print(f"{'':28s}" + "".join(f"{budget:>16.0%}" for budget in budgets))
-    for method in methods:
-        found = read(method)
-        cells = [f"({value:.2f})" for value in base.mean(axis=(0, 2))]
-        if method != RANDOM:
-            cells = gain_cells(100 * found[..., 0], base)
-        seconds = found[..., 1].max()
-        print(f"{method:28s}" + "".join(f"{cell:>16s}" for cell in cells) + f"  {seconds:.1f} s")
 
 
 def main():

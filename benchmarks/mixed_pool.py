@@ -20,13 +20,11 @@ from pathlib import Path
 
 import numpy as np
 from _machine import describe
-from _pool import fit, predictions_of_kinds
+from _pool import fit, of_pool, predictions_of_kinds
 from joblib import Parallel, delayed
 
 from sksubsel.datasets import load_fashion_mnist
 from sksubsel.features import InstanceFeatures
-from sksubsel.samplers.coverage import CoverageIndex
-from sksubsel.samplers.design import DesignIndex
 
 N_TRAIN, N_VALID = 20_000, 10_000
 KINDS = "linear", "mlp", "mlp3", "lenet", "cnn4", "cnn16", "resnet", "vit", "lstm", "mixer"
@@ -66,19 +64,14 @@ def main():
     proba = predictions_of_kinds(KINDS, X, y, args.store, args.jobs)
     mean = np.mean(list(proba.values()), axis=0)
     features = InstanceFeatures(random_state=0).fit_transform(X)
-    losses = -np.log(np.clip(mean[np.arange(N_TRAIN), y], 1e-6, None))
 
     def select(name, budget, seed):
         if name == "class-balanced random":
             rng = np.random.default_rng(seed + 100)
             per_class = [rng.choice(np.flatnonzero(y == c), budget // 10, False) for c in range(10)]
             return np.concatenate(per_class)
-        if name == "coverage":
-            index = CoverageIndex(features, y, random_state=seed)
-            temperature = 0.5 if budget < 500 else 1.0
-            return index.select(np.exp(-losses / temperature), budget, proba=mean)[0]
-        index = DesignIndex(features, y, proba=mean, random_state=seed, **SETTINGS[name])
-        return index.select(mean, budget).rows
+        method = "coverage" if name == "coverage" else "design"
+        return of_pool(method, mean, features, y, seed, **SETTINGS.get(name, {}))(budget)
 
     def judge(kind, rows, seed):
         return fit(kind, X[rows], y[rows], seed).score(X_valid, y_valid)

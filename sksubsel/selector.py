@@ -44,8 +44,8 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         B, a count, or a fraction of the N instances.
     lam : float, default=0.5
         Not used by "design". Weight of the entropy, in nats of loss: the sampling weights are
-        ``exp(-loss / lam)``.
-        0 takes the smallest losses; the larger, the nearer to uniform sampling.
+        ``exp(-loss / lam)``. 0 takes the smallest losses; the larger, the nearer to uniform
+        sampling.
     beta : float, default=1.0
         Not used by "design". Weight of the regulariser that keeps the scores' sum at B (inductive
         and ``solver="gradient"``).

@@ -162,15 +162,15 @@ class DesignIndex:
         #: first class of each block of classes, and the end of the last
         self._edges = np.linspace(0, n_classes, -(-n_classes // _MAX_CLASSES) + 1).astype(int)
         if len(self._edges) > 2:
+            n_blocks = len(self._edges) - 1
             blocks = np.searchsorted(self._edges[1:-1], self.labels, side="right")
-            first, last = np.full((2, self.strata.max() + 1), [[len(self._edges)], [-1]])
-            np.minimum.at(first, self.strata, blocks)
-            np.maximum.at(last, self.strata, blocks)
-            if (first < last).any():
-                mixed = np.flatnonzero(first < last)[0]
+            # strata that come with more than one block
+            strata = np.unique(self.strata * n_blocks + blocks) // n_blocks
+            mixed = strata[1:][strata[1:] == strata[:-1]]
+            if len(mixed):
                 raise ValueError(
                     "strata must be the classes, or parts of them, where there are more than "
-                    f"{_MAX_CLASSES} classes; stratum {mixed} holds several"
+                    f"{_MAX_CLASSES} classes; stratum {mixed[0]} holds several"
                 )
         self._pool_of_all: _Pool | None = None
 

@@ -58,11 +58,10 @@ class FeatureSimilarity:
         is_rbf = self.kernel == "rbf"
         scale = self.gamma if is_rbf else 0.25
         factors = self._rows * np.float32(np.sqrt(2 * scale))
-        left = factors[candidates]
-        right = factors[references]  # not `left` itself, for which numpy has a slower product
-        np.matmul(left, right.T, out=kernel)
         if np.array_equal(candidates, references):
-            _mirror(kernel)  # on some processors BLAS adds up in another order below the diagonal
+            _gram(factors[candidates], kernel)
+        else:
+            np.matmul(factors[candidates], factors[references].T, out=kernel)
         norms = np.float32(scale) * self._norms
         step = max(1, _BLOCK_CELLS // max(1, len(references)))
         for start in range(0, len(kernel), step):
@@ -218,15 +217,19 @@ def check_memory(needed, limit, what, remedy):
         )
 
 
-def _mirror(matrix, size=1024):
-    """Copy what is above the diagonal to below it, in place and in blocks. Time O(n^2)."""
-    for start in range(0, len(matrix), size):
+def _gram(rows, out, size=1024):
+    """``rows @ rows.T``, symmetric to the last bit: the upper half is computed, and copied.
+
+    On some processors BLAS adds up in another order below the diagonal. Time O(n^2 F / 2).
+    """
+    for start in range(0, len(rows), size):
         own = slice(start, start + size)
-        block = matrix[own, own]
+        np.matmul(rows[own], rows[start:].T, out=out[own, start:])
+        block = out[own, own]
         below = np.tril_indices(len(block), -1)
         block[below] = block.T[below]
-        for other in range(start + size, len(matrix), size):
-            matrix[other : other + size, own] = matrix[own, other : other + size].T
+        for other in range(start + size, len(rows), size):
+            out[other : other + size, own] = out[own, other : other + size].T
 
 
 def _centred(features):

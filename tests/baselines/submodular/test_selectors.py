@@ -160,8 +160,8 @@ def test_default_gamma_is_of_the_median_distance():
 
 @pytest.mark.parametrize("kernel", ["rbf", "cosine"])
 def test_kernel_is_symmetric_to_the_last_bit(kernel, monkeypatch):
-    mirror = similarity_module._mirror
-    monkeypatch.setattr(similarity_module, "_mirror", lambda matrix: mirror(matrix, 100))
+    gram = similarity_module._gram
+    monkeypatch.setattr(similarity_module, "_gram", lambda rows, out: gram(rows, out, 100))
     own = similarity_module.FeatureSimilarity(table(n=333, d=17), kernel)
     rows = np.arange(333)
     K = own.dense(rows, rows)
