@@ -130,8 +130,11 @@ KINDS = {  # how to make it from (shape of an instance, number of classes); larg
 }
 
 
-def fit(kind, X, y, seed, n_classes=10, **params):
-    """One network, trained with the recipe of all: AdamW, one-cycle, 20 epochs or 400 steps."""
+def fit(kind, X, y, seed, n_classes=10, targets=None, **params):
+    """One network, trained with the recipe of all: AdamW, one-cycle, 20 epochs or 400 steps.
+
+    `targets` are probabilities to train on in place of the labels.
+    """
     torch.set_num_threads(1)
     make, lr = KINDS[kind]
     model = ArchitectureClassifier(
@@ -139,7 +142,7 @@ def fit(kind, X, y, seed, n_classes=10, **params):
         lr=lr, weight_decay=1e-2, classes=np.arange(n_classes), random_state=seed,
         **({"max_epochs": 20, "min_steps": 400, "batch_size": 32} | params),
     )  # fmt: skip
-    return model.fit(X, y)
+    return model.fit(X, y, soft_targets=targets)
 
 
 def rows_of(selector, X, y, budget, seed, made):

@@ -46,6 +46,25 @@ SETTINGS = {  # of DesignIndex, one change at a time
 }
 
 
+def load(store, n_jobs):
+    """X, y, the pool's mean probabilities, features; and X, y to judge by."""
+    store.mkdir(parents=True, exist_ok=True)
+    X, y = load_fashion_mnist(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(X))
+    train, valid = order[:N_TRAIN], order[N_TRAIN : N_TRAIN + N_VALID]
+    proba = predictions_of_kinds(KINDS, X[train], y[train], store, n_jobs)
+    features = InstanceFeatures(random_state=0).fit_transform(X[train])
+    mean = np.mean(list(proba.values()), axis=0)
+    return X[train], y[train], mean, features, X[valid], y[valid]
+
+
+def random_rows(y, budget, seed):
+    """As many of each of ten classes."""
+    rng = np.random.default_rng(seed)
+    per_class = [rng.choice(np.flatnonzero(y == c), budget // 10, False) for c in range(10)]
+    return np.concatenate(per_class)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     names = ["coverage", *SETTINGS]
@@ -55,21 +74,12 @@ def main():
     parser.add_argument("--store", type=Path, default=Path("mixed_pool"))
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
-    args.store.mkdir(exist_ok=True)
     print(describe())
-    X, y = load_fashion_mnist(return_X_y=True)
-    order = np.random.default_rng(0).permutation(len(X))
-    train, valid = order[:N_TRAIN], order[N_TRAIN : N_TRAIN + N_VALID]
-    X, X_valid, y, y_valid = X[train], X[valid], y[train], y[valid]
-    proba = predictions_of_kinds(KINDS, X, y, args.store, args.jobs)
-    mean = np.mean(list(proba.values()), axis=0)
-    features = InstanceFeatures(random_state=0).fit_transform(X)
+    X, y, mean, features, X_valid, y_valid = load(args.store, args.jobs)
 
     def select(name, budget, seed):
         if name == "class-balanced random":
-            rng = np.random.default_rng(seed + 100)
-            per_class = [rng.choice(np.flatnonzero(y == c), budget // 10, False) for c in range(10)]
-            return np.concatenate(per_class)
+            return random_rows(y, budget, seed + 100)
         method = "coverage" if name == "coverage" else "design"
         return of_pool(method, mean, features, y, seed, **SETTINGS.get(name, {}))(budget)
 

@@ -92,7 +92,8 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
     hidden_dim : int, default=256
     dropout : float, default=0.3
     max_epochs : int or None, default=None
-        None: as many as give about 1,000 optimiser steps, at least 5.
+        None: as many as give about 1,000 optimiser steps, at least 5. 0, which needs `residual`:
+        nothing is learned, and the zoo's mean is predicted for every architecture.
     early_stopping : bool, default=True
         Find the number of epochs on architectures held out, then train on all of them for that
         many (none, if the zoo's mean is never improved upon). With fewer than
@@ -146,7 +147,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         "features": [HasMethods(["fit", "transform"]), None],
         "hidden_dim": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "max_epochs": [Interval(Integral, 1, None, closed="left"), None],
+        "max_epochs": [Interval(Integral, 0, None, closed="left"), None],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -220,6 +221,8 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
             )
         if len(zoo.trained_) == 0:
             raise ValueError("zoo must hold at least one trained architecture; got none")
+        if self.max_epochs == 0 and not self.residual:
+            raise ValueError("max_epochs must be at least 1 without residual; got 0")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.task_ = zoo.task_
         features = clone(self.features) if self.features is not None else InstanceFeatures()
@@ -232,9 +235,9 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
             inputs = torch.cat([inputs, torch.from_numpy(labels)], dim=1)
         self.latent_dim_ = embeddings.shape[2]
         h, y = torch.from_numpy(embeddings[zoo.trained_]), as_tensor(targets)
-        held_out = self._held_out(len(y), seed)
+        held_out = np.empty(0) if self.max_epochs == 0 else self._held_out(len(y), seed)
         self.validation_history_ = []
-        self.n_epochs_ = None
+        self.n_epochs_ = self.max_epochs
         if len(held_out):
             _, net = self._train(h, inputs, y, held_out, None, device, seed)
             self.validation_history_ = epochs_of(net)

@@ -156,6 +156,13 @@ class BaseSelector(InstancesMixin, BaseEstimator, ABC):
         """Weights of selected rows in training: float64 (B,)."""
         return np.ones(len(rows))
 
+    def _shared_fit_params(self, X, y):
+        """Keywords of `fit` that are the same for all budgets, such as a recorded training.
+
+        Whoever fits with several budgets finds them once; the selections are those without.
+        """
+        return {}
+
     def _requires_y(self):
         return False
 

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 
 from sksubsel.baselines import Random
-from sksubsel.benchmark import compare, summarize
+from sksubsel.benchmark import compare, format_table, summarize
 from sksubsel.datasets import load_digits_images
 from sksubsel.spaces import NASBench101
 from sksubsel.subselnet import SubSelNet
@@ -119,21 +119,6 @@ def fit_selector(net, fitted, archs, zoo):
         encoder=FrozenEstimator(fitted.encoder_),
         approximator=FrozenEstimator(fitted.approximator_),
     ).fit(archs, zoo)  # fmt: skip
-
-
-def format_table(summary) -> str:
-    """A summary of `compare` as aligned text."""
-    lines = [
-        f"{'budget':>6}  {'method':<48} {'accuracy':>15} {'RAR':>7} "
-        f"{'select/s':>9} {'train/s':>8} {'speed-up':>8}"
-    ]
-    for row in summary.itertuples():
-        lines.append(
-            f"{row.budget:>6.0%}  {row.method:<48} {row.accuracy:>7.4f}+-{row.accuracy_se:.4f} "
-            f"{row.rar:>7.3f} {row.selection_time:>9.4f} {row.training_time:>8.2f} "
-            f"{row.speedup:>8.1f}"
-        )
-    return "\n".join(lines)
 
 
 def machine() -> str:

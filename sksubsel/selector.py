@@ -224,6 +224,25 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             ).fit(predictions, self.features_, self._labels(), self._losses, budget)
         return self
 
+    def prepare(self, budget=None):
+        """Compute now, and not in the next `select`, what all architectures share.
+
+        Parameters
+        ----------
+        budget : int, float or None
+            None: that of the constructor.
+
+        Returns
+        -------
+        self
+        """
+        check_is_fitted(self)
+        budget = check_budget(self.budget if budget is None else budget, self.n_samples_)
+        if self.design_ is not None:
+            self.design_.prepare(budget, stratify=self.stratify)
+            self._shared_design(self._n_shared(budget))
+        return self
+
     def select(self, predictions, budget=None, random_state=None) -> np.ndarray:
         """Rows to train one architecture on.
 
@@ -342,9 +361,9 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             self.strata_,
             proba=self._mean if use_log else None,
             random_state=self.seed_,
-        ).prepare(budget, stratify=self.stratify)
+        )
         self._shared = {}
-        self._shared_design(self._n_shared(budget))
+        self.prepare(budget)
         if self.mode == "transductive":
             self._mean = None  # (N, C) that nothing needs any more
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from numbers import Integral
 
 import numpy as np
@@ -87,6 +88,9 @@ class SubSelNet(TransformerMixin, BaseEstimator):
     zoo_ : ModelZoo
     n_samples_ : int
         N.
+    fit_times_ : dict
+        Seconds that "zoo", "encoder", "approximator" and "selector" took: of the zoo the sum of
+        its trainings, and of what came from `memory` what it took when it was made.
 
     References
     ----------
@@ -214,10 +218,37 @@ class SubSelNet(TransformerMixin, BaseEstimator):
                 zoo.set_params(verbose=self.verbose, device=device)
             zoo.fit(archs, X, y, X_val=X_val, y_val=y_val)
         fit_parts = check_memory(self.memory).cache(_fit_parts)
-        self.encoder_, self.approximator_, embeddings = fit_parts(encoder, approximator, archs, zoo)
+        self.encoder_, self.approximator_, embeddings, self.fit_times_ = fit_parts(
+            encoder, approximator, archs, zoo
+        )
+        start = time.perf_counter()
         self.selector_ = selector.fit(self.approximator_.transform(embeddings), zoo)
+        self.fit_times_ = {
+            "zoo": float(zoo.train_times_.sum() * zoo.n_seeds),
+            **self.fit_times_,
+            "selector": time.perf_counter() - start,
+        }
         self.zoo_ = zoo
         self.n_samples_ = len(zoo.y_)
+        return self
+
+    def prepare(self, budget=None):
+        """Compute now, and not in the next `select`, what all architectures share.
+
+        It is kept, and changes no result. A net loaded from a file, or asked for another budget
+        than that of the constructor, would otherwise be slow the first time.
+
+        Parameters
+        ----------
+        budget : int, float or None
+            None: that of the constructor.
+
+        Returns
+        -------
+        self
+        """
+        check_is_fitted(self)
+        self.selector_.prepare(budget)
         return self
 
     def select(self, arch, budget=None, random_state=None):
@@ -342,8 +373,13 @@ class SubSelNet(TransformerMixin, BaseEstimator):
 
 def _fit_parts(encoder, approximator, archs, zoo):
     """Fit the parts that do not depend on how instances are selected (cached by `memory`)."""
+    times = [time.perf_counter()]
     embeddings = encoder.fit(archs, zoo).transform(archs)
-    return encoder, approximator.fit(embeddings, zoo), embeddings
+    times.append(time.perf_counter())
+    approximator.fit(embeddings, zoo)
+    times.append(time.perf_counter())
+    seconds = {"encoder": times[1] - times[0], "approximator": times[2] - times[1]}
+    return encoder, approximator, embeddings, seconds
 
 
 def _as_list(arch):

@@ -159,14 +159,23 @@ class RidgeDesign(BaseSelector):
     def _requires_y(self):
         return True
 
-    def _rank(self, X, y, budget, target=None):
-        """Order the rows; `target` (N, C) takes the place of out-of-fold predictions."""
-        rng = check_random_state(self.random_state)
-        seed = rng.randint(2**31 - 1)
+    def _shared_fit_params(self, X, y):
+        X = self._check_instances(X, reset=True)
+        y, self.task_, self.classes_ = self._check_labels(X, y)
+        if self.task_ == "regression":  # a target changed to y's units and back is not the same
+            return {}
+        return {"target": self._out_of_fold(*self._features_and_seed(X, y))}
+
+    def _features_and_seed(self, X, y):
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
         transformer = InstanceFeatures(random_state=seed)
         if self.features is not None:
             transformer = clone(self.features)
-        features = np.asarray(transformer.fit_transform(X), dtype=np.float32)
+        return np.asarray(transformer.fit_transform(X), dtype=np.float32), y, seed
+
+    def _rank(self, X, y, budget, target=None):
+        """Order the rows; `target` (N, C) takes the place of out-of-fold predictions."""
+        features, y, seed = self._features_and_seed(X, y)
         classes = self.task_ == "classification"
         if not classes:
             centre, scale = y.mean(), y.std() or 1.0

@@ -130,12 +130,21 @@ class BaseScoreSelector(BaseSelector):
     def _requires_y(self):
         return True
 
-    def _rank(self, X, y, budget, *, dynamics=None, proba=None, features=None):
+    def _shared_fit_params(self, X, y):
+        X = self._check_instances(X, reset=True)
+        y, self.task_, self.classes_ = self._check_labels(X, y)
+        self._check_task()
+        return {"dynamics": self._find_dynamics(X, y, None, None, self._sampler()[0] == "d2")}
+
+    def _check_task(self):
         if self.task_ != "classification":
             raise ValueError(
                 f"{type(self).__name__} needs class labels; y holds continuous targets"
             )
         self._rehearse()
+
+    def _rank(self, X, y, budget, *, dynamics=None, proba=None, features=None):
+        self._check_task()
         sampler, params = self._sampler()
         if features is not None:
             features = np.asarray(features)

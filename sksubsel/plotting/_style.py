@@ -27,3 +27,35 @@ def curve_style(k: int) -> dict:
         "marker": _MARKERS[k % len(_MARKERS)],
         "linestyle": _DASHES[k // len(_COLOURS) % len(_DASHES)],
     }
+
+
+def new_axes(legend: bool):
+    """Axes of a new figure, with room for a legend beside the curves if there will be one."""
+    plt = import_pyplot()
+    _, ax = plt.subplots(figsize=(8.4 if legend else 5.2, 3.6), layout="constrained")
+    return ax
+
+
+def log_scale_if_wide(axis, values) -> bool:
+    """Make an axis logarithmic where its positive values span more than 1 to 3; say whether."""
+    from matplotlib import ticker
+
+    if not (values.min() > 0 and values.max() > 3 * values.min()):
+        return False
+    getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
+    axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+    axis.set_minor_formatter(ticker.NullFormatter())
+    return True
+
+
+def finish_axes(ax, legend: bool) -> None:
+    """Grid behind the curves, no box around them, the legend beside them."""
+    ax.grid(visible=True, color="0.9", linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right"]].set_visible(False)
+    if legend:
+        ax.legend(
+            frameon=False, fontsize="small", handlelength=2.6,
+            loc="upper left", bbox_to_anchor=(1.01, 1.0),  # beside the curves, never on them
+        )  # fmt: skip

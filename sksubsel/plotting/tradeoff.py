@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from sksubsel.plotting._style import curve_style, import_pyplot
+from sksubsel.plotting._style import (
+    curve_style,
+    finish_axes,
+    log_scale_if_wide,
+    new_axes,
+)
 
 __all__ = ["TradeoffDisplay"]
 
@@ -126,9 +131,8 @@ class TradeoffDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        plt = import_pyplot()
         if ax is None:
-            _, ax = plt.subplots(figsize=(8.4 if legend else 5.2, 3.6), layout="constrained")
+            ax = new_axes(legend)
         self.ax_, self.figure_ = ax, ax.figure
         self.curves_ = {}
         for k, (name, curve) in enumerate(self.points.groupby("method", sort=False)):
@@ -148,14 +152,7 @@ class TradeoffDisplay:
             )
         _finish_axis(ax.xaxis, self.x, self.points["x"])
         _finish_axis(ax.yaxis, self.y, self.points["y"])
-        ax.grid(visible=True, color="0.9", linewidth=0.6)
-        ax.set_axisbelow(True)
-        ax.spines[["top", "right"]].set_visible(False)
-        if legend:
-            ax.legend(
-                frameon=False, fontsize="small", handlelength=2.6,
-                loc="upper left", bbox_to_anchor=(1.01, 1.0),  # beside the curves, never on them
-            )  # fmt: skip
+        finish_axes(ax, legend)
         return self
 
 
@@ -164,12 +161,9 @@ def _finish_axis(axis, name, values):
     from matplotlib import ticker
 
     axis.set_label_text(_LABELS.get(name, name))
-    if name in _LOG and values.min() > 0 and values.max() > 3 * values.min():
-        getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
-        axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter(ticker.FormatStrFormatter("%g"))
-        axis.set_minor_formatter(ticker.NullFormatter())
-    elif name in _PERCENT and np.abs(values).max() <= 1:
+    if name in _LOG and log_scale_if_wide(axis, values):
+        return
+    if name in _PERCENT and np.abs(values).max() <= 1:
         axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
 
 

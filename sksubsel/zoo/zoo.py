@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import shutil
-import sys
 import tempfile
-import time
 import warnings
 import weakref
 from contextlib import closing
@@ -16,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import delayed, effective_n_jobs
 from sklearn.base import BaseEstimator, _fit_context, clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from sksubsel._parallel import Progress, run_tasks
 from sksubsel._validation import check_device, check_finite, check_instances, check_X
 from sksubsel.architectures import as_architecture, as_architectures
 from sksubsel.networks import count_parameters
@@ -279,7 +278,16 @@ class ModelZoo(BaseEstimator):
                     f"zoo {own}"
                 )
 
-    def train(self, arch, rows=None, soft_targets=None, random_state=None):
+    def train(
+        self,
+        arch,
+        rows=None,
+        soft_targets=None,
+        random_state=None,
+        *,
+        sample_weight=None,
+        **params,
+    ):
         """Train one architecture with the zoo's recipe.
 
         Parameters
@@ -292,6 +300,10 @@ class ModelZoo(BaseEstimator):
             Probabilities to train on instead of the labels.
         random_state : int or None
             None: the zoo's.
+        sample_weight : array of shape (B,) or None
+            Of the training instances.
+        **params : dict
+            Parameters of the recipe to change, such as ``callbacks=[SubsetCallback(...)]``.
 
         Returns
         -------
@@ -301,11 +313,12 @@ class ModelZoo(BaseEstimator):
         self._check_is_fitted()
         arch = as_architecture(arch)
         seed = seed_of(arch, self._seed if random_state is None else random_state)
-        model = clone(self.estimator_).set_params(architecture=arch, random_state=seed)
+        model = clone(self.estimator_)
+        model.set_params(architecture=arch, random_state=seed, **params)
         X = self.X_ if rows is None else self.X_[rows]
         y = self._labels(self.y_ if rows is None else self.y_[rows])
-        extra = {} if soft_targets is None else {"soft_targets": soft_targets}
-        return model.fit(X, y, **extra)
+        given = {"soft_targets": soft_targets, "sample_weight": sample_weight}
+        return model.fit(X, y, **{name: v for name, v in given.items() if v is not None})
 
     def _labels(self, y):
         return y if self.classes_ is None or y is None else self.classes_[y]
@@ -403,8 +416,10 @@ class ModelZoo(BaseEstimator):
                             n_threads, store)
             for key in missing
         )  # fmt: skip
-        progress = _Progress(len(missing), len(records), self.verbose)
-        with closing(_run(jobs, self.n_jobs)) as results:
+        progress = Progress("zoo", "architectures trained", len(missing), self.verbose)
+        if records:
+            progress.say(f"{len(records)} architectures are in the store")
+        with closing(run_tasks(jobs, self.n_jobs)) as results:
             for key, record in results:
                 if "error" in record and self.on_error == "raise":
                     raise RuntimeError(
@@ -442,44 +457,3 @@ _PER_ARCHITECTURE = {
 
 def _keyed(key, *args):
     return key, train_architecture(*args)
-
-
-def _run(jobs, n_jobs):
-    """Results of joblib tasks as they are finished, where the backend can tell."""
-    if effective_n_jobs(n_jobs) == 1:
-        for function, args, kwargs in jobs:
-            yield function(*args, **kwargs)
-        return
-    try:
-        results = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs)
-    except (ValueError, NotImplementedError):  # some backends only return the whole
-        yield from Parallel(n_jobs=n_jobs)(jobs)
-        return
-    try:
-        for result in results:  # noqa: UP028 (`yield from` would close it before the filter)
-            yield result
-    finally:
-        with warnings.catch_warnings():  # that tasks under way are cancelled is what is wanted
-            warnings.simplefilter("ignore")
-            results.close()
-
-
-class _Progress:
-    """A line on stderr for each finished architecture, with the time that remains."""
-
-    def __init__(self, n_jobs, n_found, verbose):
-        self.n_jobs, self.verbose, self.n_done = n_jobs, verbose, 0
-        self.start = time.perf_counter()
-        if verbose and n_found:
-            print(f"zoo: {n_found} architectures are in the store", file=sys.stderr)  # noqa: T201
-
-    def step(self):
-        self.n_done += 1
-        if self.verbose:
-            elapsed = time.perf_counter() - self.start
-            remaining = elapsed / self.n_done * (self.n_jobs - self.n_done)
-            print(  # noqa: T201
-                f"zoo: {self.n_done}/{self.n_jobs} architectures trained, {elapsed:.0f} s elapsed, "
-                f"about {remaining:.0f} s remain",
-                file=sys.stderr,
-            )

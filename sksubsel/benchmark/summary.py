@@ -1,0 +1,108 @@
+"""What a table of `compare` says: means, errors, paired tests, speed-up at a given loss."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import ttest_1samp
+
+__all__ = ["format_table", "speedup_at", "summarize"]
+
+_MEANS = ["accuracy", "rar", "setup_time", "selection_time", "training_time", "speedup",
+          "gb_minutes", "energy"]  # fmt: skip
+_REFERENCE = "class-balanced random"
+
+
+def summarize(table: pd.DataFrame, *, reference=_REFERENCE) -> pd.DataFrame:
+    """Means over architectures and seeds of a table of `compare`, one row per method and budget.
+
+    Parameters
+    ----------
+    table : DataFrame
+    reference : str or None, default="class-balanced random"
+        The method that the others are compared with. None, or one that is not in the table: none.
+
+    Returns
+    -------
+    DataFrame
+        ``budget, method`` and the means; ``accuracy_se``, the standard error over seeds of that
+        mean, the architectures being given; ``gain``, points of accuracy (in per cent) over the
+        reference, ``gain_se`` over the seeds in common of the mean over the architectures in
+        common, and ``p_value`` of a paired t-test over these seeds (NaN with fewer than two, and
+        for the reference itself).
+    """
+    keys = ["budget", "method"]
+    groups = table.groupby(keys, sort=False)
+    out = groups[[name for name in _MEANS if name in table]].mean()
+    variance = table.groupby([*keys, "arch"], sort=False).accuracy.var().groupby(keys).mean()
+    out.insert(1, "accuracy_se", np.sqrt(variance / groups.size()).reindex(out.index))
+    accuracy = table.pivot_table("accuracy", [*keys, "arch"], "seed")
+    for name in ("gain", "gain_se", "p_value"):
+        out[name] = np.nan
+    for budget, method in out.index:
+        if method == reference or (budget, reference) not in out.index:
+            continue
+        differences = accuracy.loc[(budget, method)] - accuracy.loc[(budget, reference)]
+        gains = 100 * differences.dropna(how="all").dropna(axis=1).mean(axis=0).to_numpy()
+        values = [gains.mean() if len(gains) else np.nan, np.nan, np.nan]
+        if len(gains) > 1:
+            values[1] = gains.std(ddof=1) / np.sqrt(len(gains))
+            values[2] = ttest_1samp(gains, 0).pvalue if values[1] > 0 else np.nan
+        out.loc[(budget, method), ["gain", "gain_se", "p_value"]] = values
+    return out.reset_index()
+
+
+def speedup_at(table: pd.DataFrame, rar=(0.1, 0.2)) -> pd.DataFrame:
+    """Largest speed-up of each method at which no more than so much accuracy is lost.
+
+    As in the paper's Tables 1 and 8: along the curve of (mean RAR, mean speed-up) over the
+    budgets, between two budgets by linear interpolation of log speed-up.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `compare`.
+    rar : sequence of float, default=(0.1, 0.2)
+        Relative accuracy reductions.
+
+    Returns
+    -------
+    DataFrame of shape (methods, len(rar))
+        NaN where no budget of the table loses so little. Budgets are not extrapolated: where all
+        lose less, it is the largest speed-up there is.
+    """
+    table = table[table.budget != 1.0]
+    curves = table.groupby(["method", "budget"], sort=False)[["rar", "speedup"]].mean()
+    out = {}
+    for method, curve in curves.groupby(level="method", sort=False):
+        curve = curve.sort_values("rar")
+        x, y = curve.rar.to_numpy(), np.log(curve.speedup.to_numpy())
+        best = []
+        for threshold in rar:
+            values = list(y[x <= threshold])
+            if len(values) and threshold < x[-1]:
+                values.append(np.interp(threshold, x, y))
+            best.append(np.exp(max(values)) if values else np.nan)
+        out[method] = best
+    return pd.DataFrame.from_dict(out, orient="index", columns=list(rar)).rename_axis("method")
+
+
+def format_table(summary) -> str:
+    """A summary of `compare` as aligned text; * marks p < .05."""
+    wide = max(len("method"), *(len(method) for method in summary.method))
+    lines = [
+        f"{'budget':>6}  {'method':<{wide}} {'accuracy':>15} {'gain':>15} {'RAR':>7} "
+        f"{'select/s':>9} {'train/s':>8} {'speed-up':>8} {'GB min':>7}"
+    ]
+    for row in summary.itertuples():
+        budget = f"{row.budget:.0%}" if row.budget <= 1.0 else f"{row.budget:.0f}"
+        gain = ""
+        if not np.isnan(row.gain):
+            star = "*" if row.p_value < 0.05 else " "
+            gain = f"{row.gain:+.2f} +- {row.gain_se:.2f}{star}"
+        lines.append(
+            f"{budget:>6}  {row.method:<{wide}} {row.accuracy:>7.4f}+-{row.accuracy_se:.4f} "
+            f"{gain:>15} {row.rar:>7.3f} {row.selection_time:>9.3f} {row.training_time:>8.2f} "
+            f"{row.speedup:>8.1f} {row.gb_minutes:>7.2f}"
+        )
+    return "\n".join(lines)
