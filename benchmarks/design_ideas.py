@@ -44,7 +44,6 @@ GRID = [(bandwidth, lam) for bandwidth in (0.1, 0.2, 0.3, 0.5) for lam in (0.1, 
 
 def gradient_features(kind, X, seed):
     """Gradients of two untrained networks, sketched by random signs: float32 (N, 2 * SKETCH)."""
-    torch.backends.mha.set_fastpath_enabled(False)
     blocks = []
     for start in (2 * seed, 2 * seed + 1):
         with torch.random.fork_rng(devices=[]):

@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,7 +19,7 @@ from sksubsel.benchmark.tasks import Training, kind_of, run_task
 from sksubsel.metrics import relative_accuracy_reduction, speedup
 from sksubsel.subselnet import SubSelNet
 
-__all__ = ["FULL_DATA", "compare"]
+__all__ = ["FULL_DATA", "compare", "read_table"]
 
 FULL_DATA = "full data"
 """The method's name of trainings on all instances."""
@@ -30,14 +29,6 @@ _COLUMNS = [
     "speedup", "setup_time", "selection_time", "shared", "training_time", "gb_minutes", "energy",
     "machine", "date",
 ]  # fmt: skip
-
-
-class _Task(NamedTuple):
-    """Trainings of one selector that go together, and the name each has in the table."""
-
-    selector: object
-    trainings: list
-    names: list
 
 
 def compare(
@@ -125,28 +116,65 @@ def compare(
     _check(selectors, seeds, soft_targets, zoo)
     run = records.run_key(zoo, X_test, y_test)
     done = {} if records_file is None else records.read(records_file)
-    tasks: list = []
-    names: dict = {}
-    for task in _tasks(run, selectors, archs, counts, seeds, soft_targets):
-        names.update(zip((training.key for training in task.trainings), task.names))
-        missing = [training for training in task.trainings if training.key not in done]
+    tasks, wanted = [], []
+    for selector, trainings in _tasks(run, selectors, archs, counts, seeds, soft_targets):
+        wanted += trainings
+        missing = [training for training in trainings if training.key not in done]
         if missing:
-            tasks.append((task.selector, missing))
+            tasks.append((selector, missing))
     n_workers = min(effective_n_jobs(n_jobs), max(1, len(tasks)))
     n_threads = None if n_workers == 1 else max(1, (os.cpu_count() or 1) // n_workers)
     jobs = (
-        delayed(run_task)(selector, missing, zoo, X_test, y_test, records_file, n_threads)
+        delayed(run_task)(run, selector, missing, zoo, X_test, y_test, records_file, n_threads)
         for selector, missing in tasks
     )
     n_missing = sum(len(missing) for _, missing in tasks)
     progress = Progress("compare", "trainings", n_missing, verbose)
     if records_file is not None:
-        progress.say(f"{len(names) - n_missing} of {len(names)} trainings are in {records_file}")
+        progress.say(f"{len(wanted) - n_missing} of {len(wanted)} trainings are in {records_file}")
     with closing(run_tasks(jobs, n_jobs)) as results:
         for found in results:
             done.update((record["key"], record) for record in found)
             progress.step(len(found))
-    return _table([{**done[key], **name} for key, name in names.items()])
+    return _table([{**done[one.key], **one.name()} for one in wanted])
+
+
+def read_table(records_file, *, run=None) -> pd.DataFrame:
+    """The table of all that a file of records holds, under the names it was recorded by.
+
+    Parameters
+    ----------
+    records_file : path
+    run : str or None
+        Of records of several data or recipes, those with this value of ``run``.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`compare` gives. Of two records of the same name, budget, architecture and seed
+        the later counts.
+
+    Raises
+    ------
+    ValueError
+        If there are records of several runs and `run` is None, or trainings on all data are
+        missing.
+    """
+    found = list(records.read(records_file).values())
+    runs = sorted({record["run"] for record in found})
+    if run is None and len(runs) > 1:
+        raise ValueError(f"run must name one of the runs in {records_file}: {runs}; got None")
+    found = [record for record in found if run in (None, record["run"])]
+    names = "method", "budget", "arch", "seed"
+    unique = {tuple(record[name] for name in names): record for record in found}
+    full = {record["arch"] for record in found if record["method"] == FULL_DATA}
+    missing = {record["arch"] for record in found} - full
+    if missing or not found:
+        raise ValueError(
+            f"{records_file} must hold trainings on all data of every architecture; got none of "
+            f"{sorted(missing) or 'any'}"
+        )
+    return _table(list(unique.values()))
 
 
 def _check(selectors, seeds, soft_targets, zoo):
@@ -181,7 +209,9 @@ def _check(selectors, seeds, soft_targets, zoo):
 
 
 def _tasks(run, selectors, archs, counts, seeds, soft_targets):
-    """All trainings, by task: for selectors of rows one a seed, else one an architecture too."""
+    """Selectors and their trainings, by task: one a seed for selectors of rows alone, for the
+    others one an architecture and seed.
+    """
     for name, given in {FULL_DATA: None, **selectors}.items():
         digests = {}
         for place, seed in enumerate(seeds):
@@ -191,15 +221,14 @@ def _tasks(run, selectors, archs, counts, seeds, soft_targets):
             digest = digests[id(selector)]
             groups = [archs] if kind_of(selector) == "rows" else [[arch] for arch in archs]
             for group in groups:
-                trainings, names = [], []
+                trainings = []
                 for budget, count in {1.0: None}.items() if given is None else counts.items():
                     for arch in group:
                         for soft in (False, True) if name in soft_targets else (False,):
                             key = records.record_key(run, digest, arch, count, seed, soft)
-                            trainings.append(Training(key, count, arch, seed, soft))
                             method = name + (" + soft targets" if soft else "")
-                            names.append({"method": method, "budget": budget})
-                yield _Task(selector, trainings, names)
+                            trainings.append(Training(key, method, budget, count, arch, seed, soft))
+                yield selector, trainings
 
 
 def _table(rows):

@@ -49,7 +49,7 @@ def summarize(table: pd.DataFrame, *, reference=_REFERENCE) -> pd.DataFrame:
             values[1] = gains.std(ddof=1) / np.sqrt(len(gains))
             values[2] = ttest_1samp(gains, 0).pvalue if values[1] > 0 else np.nan
         out.loc[(budget, method), ["gain", "gain_se", "p_value"]] = values
-    return out.reset_index()
+    return out.reset_index().sort_values("budget", kind="stable", ignore_index=True)
 
 
 def speedup_at(table: pd.DataFrame, rar=(0.1, 0.2)) -> pd.DataFrame:

@@ -28,10 +28,16 @@ class Training(NamedTuple):
     """One training to be made."""
 
     key: str
-    budget: int | None  # None: all instances
+    method: str
+    given: int | float  # the budget
+    budget: int | None  # as a count; None: all instances
     arch: Any
     seed: int
     soft: bool
+
+    def name(self) -> dict:
+        """What it is called in the table."""
+        return {"method": self.method, "budget": self.given}
 
 
 class _Chosen(NamedTuple):
@@ -55,7 +61,7 @@ def kind_of(selector) -> str | None:
     return "function" if callable(selector) else None
 
 
-def run_task(selector, trainings, zoo, X_test, y_test, path, n_threads) -> list[dict]:
+def run_task(run, selector, trainings, zoo, X_test, y_test, path, n_threads) -> list[dict]:
     """Make the trainings of one selector, in their order; each is recorded when it is finished.
 
     Trainings with the same budget and seed share what an architecture has no part in.
@@ -66,6 +72,7 @@ def run_task(selector, trainings, zoo, X_test, y_test, path, n_threads) -> list[
         for training in trainings:
             chosen = setup.choose(training, device)
             record = _train(training, chosen, selector, zoo, X_test, y_test, device)
+            record = {"key": training.key, "run": run, **training.name(), **record}
             if n_threads is not None:  # side by side, the others' energy is counted too
                 record["energy"] = float("nan")
             if path is not None:
@@ -165,8 +172,6 @@ def _train(training, chosen, selector, zoo, X_test, y_test, device):
         for name in ("gb_minutes", "energy")
     }
     return {
-        "key": training.key,
-        "budget": 1.0 if training.budget is None else training.budget,
         "n_selected": n_selected,
         "arch": training.arch.hash,
         "seed": training.seed,

@@ -1,0 +1,139 @@
+"""A comparison described by a TOML file: data, networks, zoo, selectors, budgets."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+from sksubsel import approximator, baselines, encoder, features, selector, spaces
+from sksubsel.baselines import adaptive
+from sksubsel.benchmark.data import LOADERS
+from sksubsel.subselnet import SubSelNet
+from sksubsel.zoo import ArchitectureClassifier, ModelZoo
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["check_names", "make_selector", "read_config"]
+
+_MODULES = (baselines, adaptive, approximator, encoder, features, selector)
+_DATA = {"name": "digits", "fractions": [0.7, 0.1, 0.2], "judge": "test", "pool": 1,
+         "label_noise": 0.0, "imbalance": 1.0, "seed": 0}  # fmt: skip
+_ARCHITECTURES = {"n_seen": 200, "n_unseen": 5, "n_validation": 0, "judge": "unseen", "seed": 0}
+_COMPARE = {"budgets": [0.05, 0.1], "seeds": [0, 1, 2]}
+_SECTIONS = {
+    "data", "space", "architectures", "recipe", "zoo", "compare", "selectors"
+}  # fmt: skip
+
+
+def read_config(path) -> dict:
+    """Read a configuration and fill in what it leaves out.
+
+    Sections and keys, all but `selectors` optional:
+
+    - ``[data]``: ``name`` ("digits" or "fashion_mnist"); ``fractions``, of the instances, to train
+      on, to validate with and the rest; ``judge``: "validation", or "test", which is the data
+      set's own test instances, where it has none the rest; ``pool``, pixels averaged each way;
+      ``label_noise``, share of training labels made wrong; ``imbalance``, how many times rarer the
+      rarest training class is than the most frequent (rarity grows geometrically); ``seed``.
+    - ``[space]``: ``name`` (a class of `sksubsel.spaces`) and its parameters.
+    - ``[architectures]``: ``n_unseen``, ``n_validation`` and ``n_seen``, drawn in this order;
+      ``judge``: "unseen" or "validation", those that are compared on; ``seed``.
+    - ``[recipe]``: parameters of :class:`~sksubsel.ArchitectureClassifier`.
+    - ``[zoo]``: parameters of :class:`~sksubsel.ModelZoo`.
+    - ``[compare]``: ``budgets``, ``seeds``.
+    - ``[selectors."NAME"]``: ``class``, one of `sksubsel.baselines`, a strategy of
+      `sksubsel.baselines.adaptive` (``every`` and ``warm_start`` go to the SubsetCallback) or
+      "SubSelNet", and its parameters; a table with a ``class`` among these is an estimator. For a
+      SubSelNet also ``soft_targets = true``, to train on its probabilities as well; ``zoo_size``,
+      to learn from so many of the zoo's trained networks; ``per_seed = true``, to be fitted for
+      each seed, whose `random_state` it gets.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    dict of dict
+
+    Raises
+    ------
+    ValueError
+        If the file is not TOML, or has an unknown section or key.
+    """
+    try:
+        config = tomllib.loads(Path(path).read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is not TOML: {error}") from error
+    check_names(config, _SECTIONS, f"sections of {path}")
+    if not config.get("selectors"):
+        raise ValueError(f"{path} must have a section [selectors.NAME]; got none")
+    for section, defaults in (
+        ("data", _DATA), ("architectures", _ARCHITECTURES), ("compare", _COMPARE)
+    ):  # fmt: skip
+        check_names(config.get(section, {}), defaults, f"[{section}]")
+        config[section] = {**defaults, **config.get(section, {})}
+    _one_of(config["data"]["name"], LOADERS, "[data] name")
+    _one_of(config["data"]["judge"], ("validation", "test"), "[data] judge")
+    _one_of(config["architectures"]["judge"], ("unseen", "validation"), "[architectures] judge")
+    config["space"] = {"name": "NASBench101", **config.get("space", {})}
+    _one_of(config["space"]["name"], spaces.__all__, "[space] name")
+    for section, cls in (("recipe", ArchitectureClassifier), ("zoo", ModelZoo)):
+        config[section] = config.get(section, {})
+        check_names(config[section], cls().get_params(deep=False), f"[{section}]")
+    for name, spec in config["selectors"].items():
+        make_selector(name, spec)  # before anything is trained
+    return config
+
+
+def make_selector(name, spec):
+    """A selector as a section describes it, and what of it is not a parameter of its class."""
+    spec = dict(spec)
+    own = {"soft_targets", "zoo_size", "per_seed"} if spec.get("class") == "SubSelNet" else set()
+    options = {key: spec.pop(key) for key in own & set(spec)}
+    cls = _class(spec, f"[selectors.{name!r}]")
+    if issubclass(cls, adaptive.Strategy):
+        callback = {key: spec.pop(key) for key in ("every", "warm_start") if key in spec}
+        return adaptive.SubsetCallback(_make(spec, name), **callback), options
+    return _make(spec, name), options
+
+
+def _make(spec: dict, name) -> Any:
+    """An object of a class in reach, with its parameters; tables with a class are made as well."""
+    cls = _class(spec, f"[selectors.{name!r}]")
+    allowed = {key for key in inspect.signature(cls).parameters if key != "self"}
+    params = {key: value for key, value in spec.items() if key != "class"}
+    check_names(params, allowed, f"[selectors.{name!r}], of {cls.__name__},")
+    for key, value in params.items():
+        if isinstance(value, dict) and "class" in value:
+            params[key] = _make(value, name)
+    return cls(**params)
+
+
+def _class(spec, where):
+    known = {"SubSelNet": SubSelNet, "ArchitectureClassifier": ArchitectureClassifier}
+    for module in _MODULES:
+        for name, value in vars(module).items():
+            if inspect.isclass(value) and value.__module__.startswith("sksubsel"):
+                known.setdefault(name, value)
+    if "class" not in spec:
+        raise ValueError(f"{where} must have a class; got {spec}")
+    return known[_one_of(spec["class"], known, f"{where} class")]
+
+
+def check_names(given, allowed, where):
+    """Raise ValueError for names that are not allowed."""
+    unknown = [name for name in given if name not in allowed]
+    if unknown:
+        raise ValueError(f"{where} must be among {sorted(allowed)}; got {unknown}")
+
+
+def _one_of(value, allowed, where):
+    if value not in allowed:
+        raise ValueError(f"{where} must be one of {sorted(allowed)}; got {value!r}")
+    return value

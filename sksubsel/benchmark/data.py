@@ -1,0 +1,80 @@
+"""Data of a comparison: split, made smaller, noisy or long-tailed as asked."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sksubsel.datasets import load_digits_images, load_fashion_mnist
+
+__all__ = ["LOADERS", "Data", "load_data"]
+
+
+class Data(NamedTuple):
+    """Instances to select from, and those to judge by."""
+
+    X: np.ndarray
+    y: np.ndarray
+    X_test: np.ndarray
+    y_test: np.ndarray
+
+
+def load_data(name, fractions, judge, pool, label_noise, imbalance, seed) -> Data:
+    """Instances as ``[data]`` of :func:`read_config` describes them."""
+    X, y, test = LOADERS[name]()
+    if len(fractions) != 3 or not np.isclose(sum(fractions), 1) or min(fractions) < 0:
+        raise ValueError(f"[data] fractions must be three that add up to 1; got {fractions}")
+    if not 0 <= label_noise < 1:
+        raise ValueError(f"[data] label_noise must be in [0, 1); got {label_noise}")
+    if imbalance < 1:
+        raise ValueError(f"[data] imbalance must be at least 1; got {imbalance}")
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(y))
+    ends = np.round(np.cumsum(fractions) * len(y)).astype(int)
+    train, validation, rest = np.split(order, ends[:2])
+    if judge == "validation":
+        test = X[validation], y[validation]
+    elif test is None:
+        test = X[rest], y[rest]
+    X, y = X[train], y[train].copy()
+    if imbalance > 1:
+        keep = _long_tail(y, imbalance, rng)
+        X, y = X[keep], y[keep]
+    if label_noise > 0:
+        wrong = rng.permutation(len(y))[: round(label_noise * len(y))]
+        n_classes = y.max() + 1
+        y[wrong] = (y[wrong] + rng.integers(1, n_classes, len(wrong))) % n_classes
+    return Data(_pool(X, pool), y, _pool(test[0], pool), test[1])
+
+
+def _long_tail(y, imbalance, rng):
+    """Rows of which class c has a share falling geometrically to 1 / imbalance."""
+    counts = np.bincount(y)
+    share = imbalance ** (-np.arange(len(counts)) / max(1, len(counts) - 1))
+    rows = [
+        rng.permutation(np.flatnonzero(y == c))[: max(1, round(share[c] * counts[c]))]
+        for c in range(len(counts))
+    ]
+    return np.sort(np.concatenate(rows))
+
+
+def _pool(X, side):
+    if side == 1:
+        return X
+    n, channels, height, width = X.shape
+    if height % side or width % side:
+        raise ValueError(f"[data] pool must divide the {height} x {width} pixels; got {side}")
+    shape = (n, channels, height // side, side, width // side, side)
+    return np.ascontiguousarray(X.reshape(shape).mean(axis=(3, 5)))
+
+
+def _fashion_mnist():
+    images = load_fashion_mnist()
+    return images.data, images.target, (images.test_data, images.test_target)
+
+
+LOADERS = {
+    "digits": lambda: (*load_digits_images(return_X_y=True), None),
+    "fashion_mnist": _fashion_mnist,
+}

@@ -1,0 +1,114 @@
+"""A comparison from its configuration to its tables, in a folder that keeps what is done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import clone
+
+from sksubsel import spaces
+from sksubsel.benchmark.compare import compare, read_table
+from sksubsel.benchmark.config import check_names, make_selector, read_config
+from sksubsel.benchmark.data import load_data
+from sksubsel.benchmark.records import run_key
+from sksubsel.selector import SubsetSelector
+from sksubsel.subselnet import SubSelNet
+from sksubsel.zoo import ArchitectureClassifier, ModelZoo
+
+__all__ = ["run_config"]
+
+_SELECTION = sorted(set(SubsetSelector().get_params()) & set(SubSelNet().get_params())
+                    - {"features", "random_state", "device", "verbose"})  # fmt: skip
+
+
+def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None, verbose=1):
+    """Run a comparison, or go on with it, and write its tables into a folder.
+
+    Parameters
+    ----------
+    path : path
+        See :func:`read_config`.
+    folder : path
+        Gets ``zoo/``, ``cache/``, ``records.jsonl`` and ``table.csv``.
+    only : list of str or None
+        Names of selectors to run now; the table has what is in the records of the others, too.
+    budgets, seeds : lists or None
+        A part of the configuration's to run now.
+    n_jobs : int or None
+    verbose : int
+
+    Returns
+    -------
+    DataFrame
+        See :func:`compare`.
+    """
+    config, folder = read_config(path), Path(folder)
+    specs = config["selectors"]
+    only = list(specs) if only is None else only
+    check_names(only, specs, "selectors to run")
+    chosen = {"budgets": budgets, "seeds": seeds}
+    for key, values in chosen.items():
+        chosen[key] = config["compare"][key] if values is None else values
+        check_names(chosen[key], config["compare"][key], key)
+    seeds = chosen["seeds"]
+    folder.mkdir(parents=True, exist_ok=True)
+    data = load_data(**config["data"])
+    drawn, seen, zoo = _fit_zoo(config, data, folder, n_jobs, verbose)
+    selectors, soft = {}, []
+    for name in only:
+        prototype, options = make_selector(name, specs[name])
+        if isinstance(prototype, SubSelNet):
+            prototype.set_params(memory=str(folder / "cache"))
+            each = [seen, zoo] if "zoo_size" not in options else _part(zoo, options["zoo_size"])
+            if prototype.random_state is None:
+                prototype.set_params(random_state=0)
+            own = seeds if options.get("per_seed") else [None]
+            fitted = [_fit_net(prototype, each, seed) for seed in own]
+            prototype = fitted if options.get("per_seed") else fitted[0]
+            if options.get("soft_targets"):
+                soft.append(name)
+        selectors[name] = prototype
+    path = folder / "records.jsonl"
+    compare(
+        selectors, drawn, zoo, data.X_test, data.y_test,
+        **chosen, soft_targets=soft, records_file=path, n_jobs=n_jobs, verbose=verbose,
+    )  # fmt: skip
+    table = read_table(path, run=run_key(zoo, data.X_test, data.y_test))
+    table.to_csv(folder / "table.csv", index=False)
+    (folder / "config.json").write_text(json.dumps(config, indent=1))
+    return table
+
+
+def _fit_zoo(config, data, folder, n_jobs, verbose):
+    """The architectures to compare on, those seen, and their zoo."""
+    params = dict(config["space"])
+    space = getattr(spaces, params.pop("name"))(**params)
+    sizes = config["architectures"]
+    counts = [sizes["n_unseen"], sizes["n_validation"], sizes["n_seen"]]
+    cells = space.sample(sum(counts), random_state=sizes["seed"])
+    unseen, validation, seen = (
+        cells[end - count : end] for count, end in zip(counts, np.cumsum(counts))
+    )
+    recipe = ArchitectureClassifier(build=space.build, **config["recipe"])
+    given = {"store": folder / "zoo", "random_state": 0, "n_jobs": n_jobs, "verbose": verbose}
+    zoo = ModelZoo(recipe, **given | config["zoo"]).fit(seen, data.X, data.y)
+    return (unseen if sizes["judge"] == "unseen" else validation), seen, zoo
+
+
+def _part(zoo, size):
+    """The first few trained architectures of a zoo, and the zoo of them."""
+    part = zoo[zoo.trained_[:size]]
+    return [part.architectures_, part]
+
+
+def _fit_net(net, each, seed):
+    """The net fitted; with a seed of its selector alone, so that the other parts are cached."""
+    net = clone(net)
+    if seed is not None:
+        given = {name: getattr(net, name) for name in _SELECTION}
+        defaults = SubsetSelector().get_params()
+        net.set_params(**{name: defaults[name] for name in _SELECTION})
+        net.set_params(selector=SubsetSelector(**given, random_state=seed))
+    return net.fit(*each)
