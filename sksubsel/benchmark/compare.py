@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -14,6 +14,7 @@ from joblib import delayed, effective_n_jobs
 from sksubsel._parallel import Progress, run_tasks
 from sksubsel._validation import check_budget, check_X
 from sksubsel.architectures import as_architectures
+from sksubsel.baselines import SubsetCallback
 from sksubsel.benchmark import records
 from sksubsel.benchmark.tasks import Training, kind_of, run_task
 from sksubsel.metrics import relative_accuracy_reduction, speedup
@@ -68,9 +69,11 @@ def compare(
     X_test, y_test : arrays
     budgets : sequence of int or float
     seeds : sequence of int
-    soft_targets : collection of str
-        Names of SubSelNets that also appear with training on the probabilities that they predict
-        for the selected rows. That changes the training, not the selection.
+    soft_targets : collection of str, or dict of str to SubSelNet
+        Names of selectors that also appear with training on predicted probabilities of the
+        selected rows in place of labels: those of the selector itself, which must be a SubSelNet,
+        or of the fitted SubSelNet that the dict gives for any selector of rows. That changes the
+        training, not the selection.
     records_file : path or None, default=None
         File to which each finished training is added as a line of JSON. A run with the same file
         does not do again what is in it. Trainings are known by all that determines them: data,
@@ -113,22 +116,22 @@ def compare(
     X_test, y_test = check_X(X_test, "X_test"), np.asarray(y_test)
     seeds = list(seeds)
     counts = {budget: check_budget(budget, len(zoo.y_)) for budget in budgets}
-    _check(selectors, seeds, soft_targets, zoo)
+    soft_targets = _check(selectors, seeds, soft_targets, zoo)
     run = records.run_key(zoo, X_test, y_test)
     done = {} if records_file is None else records.read(records_file)
     tasks, wanted = [], []
-    for selector, trainings in _tasks(run, selectors, archs, counts, seeds, soft_targets):
+    for *task, trainings in _tasks(run, selectors, archs, counts, seeds, soft_targets):
         wanted += trainings
         missing = [training for training in trainings if training.key not in done]
         if missing:
-            tasks.append((selector, missing))
+            tasks.append((*task, missing))
     n_workers = min(effective_n_jobs(n_jobs), max(1, len(tasks)))
     n_threads = None if n_workers == 1 else max(1, (os.cpu_count() or 1) // n_workers)
     jobs = (
-        delayed(run_task)(run, selector, missing, zoo, X_test, y_test, records_file, n_threads)
-        for selector, missing in tasks
+        delayed(run_task)(run, *task, zoo, X_test, y_test, records_file, n_threads)
+        for task in tasks
     )
-    n_missing = sum(len(missing) for _, missing in tasks)
+    n_missing = sum(len(missing) for *_, missing in tasks)
     progress = Progress("compare", "trainings", n_missing, verbose)
     if records_file is not None:
         progress.say(f"{len(wanted) - n_missing} of {len(wanted)} trainings are in {records_file}")
@@ -178,7 +181,7 @@ def read_table(records_file, *, run=None) -> pd.DataFrame:
 
 
 def _check(selectors, seeds, soft_targets, zoo):
-    """Raise ValueError for selectors that cannot be compared."""
+    """Who gives each method's soft targets; ValueError for selectors that cannot be compared."""
     if not seeds:
         raise ValueError("seeds must name at least one seed; got none")
     for name, selector in selectors.items():
@@ -201,23 +204,34 @@ def _check(selectors, seeds, soft_targets, zoo):
                     f"selectors[{name!r}] must be fitted on the {len(zoo.y_)} instances of zoo; "
                     f"got {getattr(one, 'n_samples_', 'one that is not fitted')}"
                 )
-    for name in soft_targets:
-        selector = selectors.get(name)
-        one = selector[0] if isinstance(selector, Sequence) else selector
-        if not isinstance(one, SubSelNet):
-            raise ValueError(f"soft_targets must name SubSelNets among the selectors; got {name!r}")
+    given = dict(soft_targets) if isinstance(soft_targets, Mapping) else {}
+    sources = {name: given.get(name, selectors.get(name)) for name in soft_targets}
+    for name, source in sources.items():
+        one = source[0] if isinstance(source, Sequence) and source else source
+        if not isinstance(one, SubSelNet) or getattr(one, "n_samples_", None) != len(zoo.y_):
+            raise ValueError(
+                "soft_targets must name SubSelNets among the selectors, or give a fitted one; got "
+                f"{name!r}"
+            )
+        if name not in selectors or isinstance(selectors[name], SubsetCallback):
+            raise ValueError(f"soft_targets must name selectors of rows; got {name!r}")
+    return sources
 
 
 def _tasks(run, selectors, archs, counts, seeds, soft_targets):
-    """Selectors and their trainings, by task: one a seed for selectors of rows alone, for the
-    others one an architecture and seed.
+    """Selectors, who gives soft targets, and trainings, by task.
+
+    That is one a seed for selectors of (X, y), for the others one an architecture and seed.
     """
     for name, given in {FULL_DATA: None, **selectors}.items():
         digests = {}
         for place, seed in enumerate(seeds):
             selector = given[place] if isinstance(given, Sequence) else given
-            if id(selector) not in digests:
-                digests[id(selector)] = records.selector_key(selector)
+            source = soft_targets.get(name)
+            source = source[place] if isinstance(source, Sequence) else source
+            for one in (selector, source):
+                if id(one) not in digests:
+                    digests[id(one)] = records.selector_key(one)
             digest = digests[id(selector)]
             groups = [archs] if kind_of(selector) == "rows" else [[arch] for arch in archs]
             for group in groups:
@@ -225,10 +239,11 @@ def _tasks(run, selectors, archs, counts, seeds, soft_targets):
                 for budget, count in {1.0: None}.items() if given is None else counts.items():
                     for arch in group:
                         for soft in (False, True) if name in soft_targets else (False,):
-                            key = records.record_key(run, digest, arch, count, seed, soft)
+                            of_soft = digests[id(source)] if soft else None
+                            key = records.record_key(run, digest, arch, count, seed, of_soft)
                             method = name + (" + soft targets" if soft else "")
                             trainings.append(Training(key, method, budget, count, arch, seed, soft))
-                yield selector, trainings
+                yield selector, source, trainings
 
 
 def _table(rows):

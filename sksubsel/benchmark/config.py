@@ -49,9 +49,10 @@ def read_config(path) -> dict:
     - ``[selectors."NAME"]``: ``class``, one of `sksubsel.baselines`, a strategy of
       `sksubsel.baselines.adaptive` (``every`` and ``warm_start`` go to the SubsetCallback) or
       "SubSelNet", and its parameters; a table with a ``class`` among these is an estimator. For a
-      SubSelNet also ``soft_targets = true``, to train on its probabilities as well; ``zoo_size``,
-      to learn from so many of the zoo's trained networks; ``per_seed = true``, to be fitted for
-      each seed, whose `random_state` it gets.
+      SubSelNet also ``zoo_size``, to learn from so many of the zoo's trained networks, and
+      ``per_seed = true``, for a selection with each seed's own random numbers. For any selector
+      of rows ``soft_targets = "NAME"``, to train also on the probabilities that the SubSelNet of
+      that name predicts.
 
     Parameters
     ----------
@@ -86,15 +87,20 @@ def read_config(path) -> dict:
     for section, cls in (("recipe", ArchitectureClassifier), ("zoo", ModelZoo)):
         config[section] = config.get(section, {})
         check_names(config[section], cls().get_params(deep=False), f"[{section}]")
-    for name, spec in config["selectors"].items():
-        make_selector(name, spec)  # before anything is trained
+    made = {name: make_selector(name, spec) for name, spec in config["selectors"].items()}
+    nets = [name for name, (selector, _) in made.items() if isinstance(selector, SubSelNet)]
+    for name, (_, options) in made.items():
+        if "soft_targets" in options:
+            _one_of(options["soft_targets"], nets, f"[selectors.{name!r}] soft_targets")
     return config
 
 
 def make_selector(name, spec):
     """A selector as a section describes it, and what of it is not a parameter of its class."""
     spec = dict(spec)
-    own = {"soft_targets", "zoo_size", "per_seed"} if spec.get("class") == "SubSelNet" else set()
+    own = {"soft_targets"} | (
+        {"zoo_size", "per_seed"} if spec.get("class") == "SubSelNet" else set()
+    )
     options = {key: spec.pop(key) for key in own & set(spec)}
     cls = _class(spec, f"[selectors.{name!r}]")
     if issubclass(cls, adaptive.Strategy):

@@ -92,7 +92,7 @@ def selector_key(selector) -> str:
 
 
 def record_key(run, selector, arch, budget, seed, soft) -> str:
-    """Digest of one training."""
+    """Digest of one training; `soft` is that of who gives soft targets, or None."""
     return content_key(run, selector, architecture_key(arch), budget, seed, soft)
 
 

@@ -56,9 +56,12 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
     folder.mkdir(parents=True, exist_ok=True)
     data = load_data(**config["data"])
     drawn, seen, zoo = _fit_zoo(config, data, folder, n_jobs, verbose)
-    selectors, soft = {}, []
-    for name in only:
+    selectors, soft = {}, {}
+    sources = {specs[name]["soft_targets"] for name in only if "soft_targets" in specs[name]}
+    for name in dict.fromkeys([*only, *sorted(sources)]):
         prototype, options = make_selector(name, specs[name])
+        if "soft_targets" in options and name in only:
+            soft[name] = options["soft_targets"]
         if isinstance(prototype, SubSelNet):
             prototype.set_params(memory=str(folder / "cache"))
             each = [seen, zoo] if "zoo_size" not in options else _part(zoo, options["zoo_size"])
@@ -67,13 +70,12 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
             own = seeds if options.get("per_seed") else [None]
             fitted = [_fit_net(prototype, each, seed) for seed in own]
             prototype = fitted if options.get("per_seed") else fitted[0]
-            if options.get("soft_targets"):
-                soft.append(name)
         selectors[name] = prototype
     path = folder / "records.jsonl"
     compare(
-        selectors, drawn, zoo, data.X_test, data.y_test,
-        **chosen, soft_targets=soft, records_file=path, n_jobs=n_jobs, verbose=verbose,
+        {name: selectors[name] for name in only}, drawn, zoo, data.X_test, data.y_test, **chosen,
+        soft_targets={name: selectors[source] for name, source in soft.items()},
+        records_file=path, n_jobs=n_jobs, verbose=verbose,
     )  # fmt: skip
     table = read_table(path, run=run_key(zoo, data.X_test, data.y_test))
     table.to_csv(folder / "table.csv", index=False)
@@ -98,8 +100,8 @@ def _fit_zoo(config, data, folder, n_jobs, verbose):
 
 
 def _part(zoo, size):
-    """The first few trained architectures of a zoo, and the zoo of them."""
-    part = zoo[zoo.trained_[:size]]
+    """The architectures of a zoo but for trained ones beyond the first few, and their zoo."""
+    part = zoo[np.setdiff1d(np.arange(len(zoo)), zoo.trained_[size:])]
     return [part.architectures_, part]
 
 

@@ -61,17 +61,18 @@ def kind_of(selector) -> str | None:
     return "function" if callable(selector) else None
 
 
-def run_task(run, selector, trainings, zoo, X_test, y_test, path, n_threads) -> list[dict]:
+def run_task(run, selector, source, trainings, zoo, X_test, y_test, path, n_threads) -> list[dict]:
     """Make the trainings of one selector, in their order; each is recorded when it is finished.
 
-    Trainings with the same budget and seed share what an architecture has no part in.
+    `source` gives soft targets. Trainings with the same budget and seed share what an architecture
+    has no part in.
     """
     found, setup = [], _Setup(selector, zoo)
     device = zoo.estimator_.device if hasattr(zoo.estimator_, "device") else "cpu"
     with torch_threads(n_threads), threadpool_limits(n_threads):
         for training in trainings:
             chosen = setup.choose(training, device)
-            record = _train(training, chosen, selector, zoo, X_test, y_test, device)
+            record = _train(training, chosen, source, zoo, X_test, y_test, device)
             record = {"key": training.key, "run": run, **training.name(), **record}
             if n_threads is not None:  # side by side, the others' energy is counted too
                 record["energy"] = float("nan")
@@ -135,7 +136,7 @@ class _Setup:
         return _Chosen(selector.sample_indices_, weights, meter=meter, shared=True)
 
 
-def _train(training, chosen, selector, zoo, X_test, y_test, device):
+def _train(training, chosen, source, zoo, X_test, y_test, device):
     """One training, as a record."""
     rows, targets, recipe = chosen.rows, None, {}
     if chosen.callback is not None:
@@ -147,7 +148,7 @@ def _train(training, chosen, selector, zoo, X_test, y_test, device):
     selection = chosen.meter
     with Meter(device) as meter:
         if training.soft:
-            targets = selector.soft_targets(training.arch, rows)
+            targets = source.soft_targets(training.arch, rows)
         model = zoo.train(
             training.arch,
             rows,

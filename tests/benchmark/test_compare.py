@@ -1,6 +1,4 @@
 import json
-import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -9,8 +7,7 @@ import pytest
 from sksubsel import SubSelNet
 from sksubsel.baselines import CRAIG, EL2N, Random, RidgeDesign, SubsetCallback
 from sksubsel.baselines.adaptive import RS2Strategy
-from sksubsel.benchmark import FULL_DATA, Meter, compare, format_table, speedup_at, summarize
-from sksubsel.benchmark import meter as meter_module
+from sksubsel.benchmark import FULL_DATA, compare, read_table
 from sksubsel.benchmark.records import DamagedRecordWarning, append, read, selector_key
 from sksubsel.encoder import ArchitectureEncoder
 
@@ -59,15 +56,21 @@ def test_rows(tiny, selectors):
 
 
 def test_a_row_is_what_a_training_by_hand_gives(tiny, selectors):
-    table = run(tiny, selectors, budgets=(30,), seeds=(3,), soft_targets=("net",))
+    net = selectors["net"]
+    table = run(
+        tiny, selectors, budgets=(30,), seeds=(3,), soft_targets={"net": net, "random": [net]}
+    )
     arch = tiny.unseen[1]
     rows = Random(30, stratify="equal", random_state=3).fit(tiny.X, tiny.y).sample_indices_
-    chosen = selectors["net"].select(arch, 30)
+    chosen = net.select(arch, 30)
     wanted = {
         "random": tiny.zoo.train(arch, rows, random_state=3),
+        "random + soft targets": tiny.zoo.train(
+            arch, rows, net.soft_targets(arch, rows), random_state=3
+        ),
         "net": tiny.zoo.train(arch, chosen, random_state=3),
         "net + soft targets": tiny.zoo.train(
-            arch, chosen, selectors["net"].soft_targets(arch, chosen), random_state=3
+            arch, chosen, net.soft_targets(arch, chosen), random_state=3
         ),
         FULL_DATA: tiny.zoo.train(arch, random_state=3),
     }
@@ -205,128 +208,16 @@ def test_progress(tiny, selectors, tmp_path, capsys):
     assert lines[-1].startswith("compare: 6 of 6 trainings are in ")
 
 
-def made_up(**columns):
-    """A table of two methods, two architectures and three seeds at 10 %."""
-    accuracy = {
-        ("class-balanced random", "a"): [0.50, 0.54, 0.52],
-        ("class-balanced random", "b"): [0.90, 0.90, 0.90],
-        ("m", "a"): [0.52, 0.58, 0.57],
-        ("m", "b"): [0.90, 0.92, 0.91],
-    }
-    rows = [
-        (method, 0.1, arch, seed, value)
-        for (method, arch), values in accuracy.items()
-        for seed, value in enumerate(values)
-    ]
-    table = pd.DataFrame(rows, columns=["method", "budget", "arch", "seed", "accuracy"])
-    costs = {"setup_time": 0.0, "gb_minutes": 0.5, "energy": np.nan}
-    return table.assign(
-        rar=0.2, selection_time=1.0, training_time=3.0, speedup=5.0, **costs, **columns
-    )
-
-
-def test_summary():
-    base, method = summarize(made_up()).itertuples()
-    assert base.accuracy == pytest.approx(0.71)
-    # variance within architectures: 4e-4 and 0, on average 2e-4, of six runs
-    assert base.accuracy_se == pytest.approx(np.sqrt(2e-4 / 6))
-    assert base.training_time == 3
-    assert np.isnan(base.gain) and np.isnan(base.p_value)
-    gains = np.array([1.0, 3.0, 3.0])  # means of (2, 0), (4, 2) and (5, 1) points
-    assert method.gain == pytest.approx(gains.mean())
-    assert method.gain_se == pytest.approx(gains.std(ddof=1) / np.sqrt(3))
-    t = gains.mean() / (gains.std(ddof=1) / np.sqrt(3))  # of 2 degrees of freedom
-    assert method.p_value == pytest.approx(2 * (0.5 - t / (2 * np.sqrt(2 + t**2))))
-
-
-def test_summary_without_its_reference():
-    table = made_up()
-    assert summarize(table, reference=None).gain.isna().all()
-    alone = summarize(table[table.method == "m"])
-    assert alone.gain.isna().all()
-    one = summarize(table[table.seed == 0])
-    assert one.gain.iloc[1] == pytest.approx(1.0) and np.isnan(one.p_value.iloc[1])
-
-
-def test_text():
-    text = format_table(summarize(made_up()))
-    header, base, method = text.splitlines()
-    assert "10%" in base and "+2.33" not in base
-    assert "+2.33 +- 0.67 " in method and "*" not in method  # p = .073
-    table = made_up()
-    table.loc[table.method == "m", "accuracy"] += 0.2
-    assert "*" in format_table(summarize(table))
-    assert len({len(line) for line in (header, base, method)}) == 1
-
-
-def test_speedup_at():
-    table = pd.DataFrame(
-        {
-            "method": ["full data"] + ["m"] * 3 + ["bad"],
-            "budget": [1.0, 0.1, 0.02, 0.05, 0.1],
-            "rar": [0.0, 0.05, 0.25, 0.15, 0.3],
-            "speedup": [1.0, 8.0, 64.0, 16.0, 9.0],
-        }
-    )
-    found = speedup_at(table, (0.1, 0.15, 0.2, 0.5))
-    assert list(found.index) == ["m", "bad"]
-    # half way from .05 to .15: the geometric mean of 8 and 16
-    np.testing.assert_allclose(found.loc["m"], [np.sqrt(128), 16, 32, 64])
-    np.testing.assert_allclose(found.loc["bad"], [np.nan, np.nan, np.nan, 9])
-
-
-def test_meter_integrates_memory(monkeypatch):
-    monkeypatch.setattr(meter_module, "_memory_reader", lambda device: lambda: 3e9)
-    with Meter(interval=0.01) as meter:
-        time.sleep(0.1)
-    assert meter.seconds >= 0.1
-    assert meter.gb_minutes == pytest.approx(3 * meter.seconds / 60, rel=0.2)
-    monkeypatch.setattr(meter_module, "_memory_reader", lambda device: None)
-    with Meter() as meter:
-        pass
-    assert meter.seconds > 0 and np.isnan(meter.gb_minutes)
-
-
-def test_meter_reads_memory_of_the_process():
-    pytest.importorskip("psutil")
-    with Meter(interval=0.001) as meter:
-        time.sleep(0.05)
-    gigabytes = meter.gb_minutes / (meter.seconds / 60)
-    assert 0.02 < gigabytes < 100
-
-
-def test_memory_needs_no_psutil(monkeypatch):
-    monkeypatch.setitem(sys.modules, "psutil", None)
-    assert meter_module._memory_reader("cpu") is None
-
-
-def test_meter_reads_energy(tmp_path, monkeypatch):
-    for name, before in (("intel-rapl:0", 900), ("intel-rapl:1", 10), ("intel-rapl:0:0", 5)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "max_energy_range_uj").write_text("999")
-        (tmp_path / name / "energy_uj").write_text(f"{before}\n")
-    counters = meter_module._energy_counters(tmp_path)
-    assert [path.parent.name for path, _ in counters] == ["intel-rapl:0", "intel-rapl:1"]
-    monkeypatch.setattr(meter_module, "_energy_counters", lambda: counters)
-    with Meter() as meter:
-        (tmp_path / "intel-rapl:0" / "energy_uj").write_text("100")  # past its largest value
-        (tmp_path / "intel-rapl:1" / "energy_uj").write_text("40")
-    assert meter.energy == pytest.approx((200 + 30) / 1e6)
-    with Meter() as meter:
-        (tmp_path / "intel-rapl:1" / "energy_uj").unlink()
-    assert np.isnan(meter.energy)
-    monkeypatch.setattr(meter_module, "_energy_counters", lambda: [])
-    with Meter() as meter:
-        pass
-    assert np.isnan(meter.energy)
-
-
 def test_errors(tiny, selectors, tmp_path):
     net = selectors["net"]
     with pytest.raises(ValueError, match="budget"):
         run(tiny, selectors, budgets=(151,))
     with pytest.raises(ValueError, match="'random'"):
         run(tiny, selectors, soft_targets=("random",))
+    with pytest.raises(ValueError, match="'nobody'"):
+        run(tiny, selectors, soft_targets={"nobody": net})
+    with pytest.raises(ValueError, match="selectors of rows; got 'rs2'"):
+        run(tiny, {"rs2": SubsetCallback(RS2Strategy())}, soft_targets={"rs2": net})
     with pytest.raises(ValueError, match="X_test"):
         compare(selectors, tiny.unseen, tiny.zoo, np.full((2, 1, 8, 8), np.nan), [0, 1])
     with pytest.raises(ValueError, match="seeds"):
@@ -345,3 +236,27 @@ def test_errors(tiny, selectors, tmp_path):
         run(tiny, selectors, records_file=tmp_path)
     with pytest.raises(ValueError, match=r"rows must be in \[0, N=150\)"):
         run(tiny, {"x": lambda arch, budget, seed: np.array([150])}, budgets=(1,))
+
+
+def test_a_table_from_records_alone(tiny, selectors, tmp_path):
+    path = tmp_path / "records.jsonl"
+    whole = run(tiny, selectors, soft_targets=("net",), records_file=path)
+    order = ["method", "budget", "arch", "seed"]
+    found = read_table(path)
+    pd.testing.assert_frame_equal(
+        found.sort_values(order, ignore_index=True), whole.sort_values(order, ignore_index=True)
+    )
+    # of two with the same name the later counts
+    *_, last = (json.loads(line) for line in path.read_text().splitlines())
+    append(path, {**last, "key": "made up", "accuracy": 0.125})
+    again = read_table(path)
+    assert len(again) == len(whole) and (again.accuracy == 0.125).sum() == 1
+    # another recipe in the same file
+    append(path, {**last, "key": "another", "run": "another"})
+    with pytest.raises(ValueError, match="run must name one"):
+        read_table(path)
+    assert len(read_table(path, run=last["run"])) == len(whole)
+    with pytest.raises(ValueError, match="on all data"):
+        read_table(path, run="another")
+    with pytest.raises(ValueError, match="on all data"):
+        read_table(tmp_path / "nothing")

@@ -1,0 +1,203 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from sksubsel import SubSelNet
+from sksubsel.baselines import EL2N, FacilityLocation, SubsetCallback
+from sksubsel.baselines.adaptive import RS2Strategy
+from sksubsel.benchmark import read_config, run_config
+from sksubsel.benchmark.config import make_selector
+from sksubsel.benchmark.data import load_data
+from sksubsel.cli import main
+from sksubsel.datasets import load_digits_images
+
+CONFIG = """
+[data]
+fractions = [0.2, 0.1, 0.7]
+pool = 2
+[space]
+stem_channels = 4
+n_stacks = 1
+n_cells = 1
+[architectures]
+n_seen = 6
+n_unseen = 2
+n_validation = 1
+[recipe]
+max_epochs = 1
+[zoo]
+n_pretrained = 3
+[compare]
+budgets = [0.1, 0.3]
+seeds = [0, 1]
+[selectors]
+"class-balanced random" = { class = "Random", stratify = "equal", soft_targets = "net" }
+RS2 = { class = "RS2Strategy", every = 1 }
+net = { class = "SubSelNet", per_seed = true, soft_targets = "net", encoder = { class = "ArchitectureEncoder", max_epochs = 1 }, approximator = { class = "ModelApproximator", max_epochs = 0 } }
+proxy = { class = "SubSelNet", zoo_size = 1, encoder = { class = "ArchitectureEncoder", max_epochs = 1 }, approximator = { class = "ModelApproximator", max_epochs = 0 } }
+"""  # noqa: E501
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "comparison.toml"
+    path.write_text(CONFIG)
+    return path
+
+
+def digits(**params):
+    given = {"fractions": [0.7, 0.1, 0.2], "judge": "test", "pool": 1, "label_noise": 0.0}
+    return load_data("digits", **{**given, "imbalance": 1.0, "seed": 0, **params})
+
+
+def test_run_in_parts_and_report(config, tmp_path, capsys):
+    folder = tmp_path / "out"
+    run_config(config, folder, only=["class-balanced random"], budgets=[0.1], seeds=[1], verbose=0)
+    table = pd.read_csv(folder / "table.csv")
+    assert len(table) == 3 * 2
+    trained = len((folder / "records.jsonl").read_text().splitlines())
+    table = run_config(config, folder, verbose=0)
+    # 2 architectures and 2 seeds, of full data and, at 2 budgets, of 6 methods
+    assert len(table) == 2 * 2 * (1 + 2 * 6)
+    assert len((folder / "records.jsonl").read_text().splitlines()) == len(table)
+    assert trained == 6
+    assert set(table.method) == {
+        "full data", "class-balanced random", "class-balanced random + soft targets", "RS2", "net",
+        "net + soft targets", "proxy",
+    }  # fmt: skip
+    assert set(table.n_selected) == {359, 36, 108}
+    # another machine's folder needs no zoo: the table is enough
+    only_table = tmp_path / "elsewhere"
+    only_table.mkdir()
+    table.to_csv(only_table / "table.csv", index=False)
+    assert main(["report", str(only_table / "table.csv")]) == 0
+    out = capsys.readouterr().out
+    assert "class-balanced random" in out and "Speed-up at a relative accuracy" in out
+    drawn = {path.name for path in only_table.glob("*.png")}
+    assert drawn >= {"rar_speedup.png", "amortization_0.1.png", "amortization_0.3.png"}
+
+
+def test_command(config, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    args = ["--only", "class-balanced random", "--budgets", "0.3", "--seeds", "0", "--n-jobs", "1"]
+    assert main(["compare", str(config), *args]) == 0
+    assert (tmp_path / "comparison" / "table.csv").exists()
+    assert "30%  class-balanced random" in capsys.readouterr().out
+    assert main(["compare", str(config), "--only", "nothing"]) == 1
+    assert "nothing" in capsys.readouterr().err
+    assert main(["compare", str(config), "--budgets", "0.5"]) == 1
+    assert "budgets must be among [0.1, 0.3]; got [0.5]" in capsys.readouterr().err
+    assert main(["report", str(tmp_path / "no.csv")]) == 1
+
+
+def test_a_seed_of_the_selector_alone(config, tmp_path):
+    from joblib import Memory
+
+    from sksubsel.benchmark.run import _fit_net, _fit_zoo
+
+    settings = read_config(config)
+    _, seen, zoo = _fit_zoo(settings, load_data(**settings["data"]), tmp_path, None, 0)
+    net, options = make_selector("net", settings["selectors"]["net"])
+    assert options == {"per_seed": True, "soft_targets": "net"}
+    net.set_params(random_state=0, budget=20, memory=Memory(tmp_path / "cache", verbose=0))
+    first, second, again = (_fit_net(net, [seen, zoo], seed) for seed in (0, 1, 0))
+    rows = [one.select(seen[0]) for one in (first, second, again)]
+    np.testing.assert_array_equal(rows[0], rows[2])
+    assert (rows[0] != rows[1]).any()
+    np.testing.assert_array_equal(
+        first.encoder_.transform(seen[:1]), second.encoder_.transform(seen[:1])
+    )
+
+
+def test_selectors_of_a_file():
+    callback, _ = make_selector("x", {"class": "RS2Strategy", "every": 3})
+    assert isinstance(callback, SubsetCallback) and callback.every == 3
+    assert isinstance(callback.strategy, RS2Strategy)
+    el2n, _ = make_selector(
+        "x", {"class": "EL2N", "estimator": {"class": "ArchitectureClassifier", "max_epochs": 4}}
+    )
+    assert isinstance(el2n, EL2N) and el2n.estimator.max_epochs == 4
+    location, _ = make_selector("x", {"class": "FacilityLocation", "stratify": "equal"})
+    assert isinstance(location, FacilityLocation) and location.stratify == "equal"
+    net, options = make_selector("x", {"class": "SubSelNet", "lam": 0.3, "zoo_size": 2})
+    assert isinstance(net, SubSelNet) and net.lam == 0.3 and options == {"zoo_size": 2}
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ("[zoo]", "[zoos]", r"sections of .* got \['zoos'\]"),
+        ("pool", "pools", r"\[data\] must be among .*'pool'.*got \['pools'\]"),
+        ("n_seen", "seen", r"\[architectures\] .* got \['seen'\]"),
+        ("max_epochs = 1\n[zoo]", "epochs = 1\n[zoo]", r"\[recipe\] .* got \['epochs'\]"),
+        ('class = "Random"', 'class = "Randon"', "'class-balanced random'.*got 'Randon'"),
+        ('class = "Random", ', "", "must have a class"),
+        ('stratify = "equal"', "strata = 1", r"of Random, must be among .*got \['strata'\]"),
+        ("pool = 2", 'name = "mnist"', "name must be one of .*digits.*got 'mnist'"),
+        ("pool = 2", 'judge = "train"', "judge must be one of .*got 'train'"),
+        ("stem_channels = 4", 'name = "Nowhere"', "name must be one of .*got 'Nowhere'"),
+        ('soft_targets = "net"', 'soft_targets = "RS2"', r"soft_targets must be one of .*'net'"),
+        ("[data]", "[data", "is not TOML"),
+        ("[selectors]", "[others]", "sections"),
+    ],
+)
+def test_mistakes_cost_no_training(tmp_path, old, new, message):
+    path = tmp_path / "bad.toml"
+    assert old in CONFIG
+    path.write_text(CONFIG.replace(old, new, 1))
+    with pytest.raises(ValueError, match=message):
+        read_config(path)
+
+
+def test_selectors_are_needed(tmp_path):
+    path = tmp_path / "bad.toml"
+    path.write_text("[data]\n")
+    with pytest.raises(ValueError, match="section \\[selectors"):
+        read_config(path)
+
+
+def test_splits_are_apart():
+    X, _ = load_digits_images(return_X_y=True)
+    test, validation = digits(), digits(judge="validation")
+    assert [len(part) for part in test] == [1258, 1258, 359, 359]
+    assert len(validation.X_test) == 180
+    np.testing.assert_array_equal(test.X, validation.X)
+    parts = [test.X, validation.X_test, test.X_test]
+    seen = np.concatenate([part.reshape(len(part), -1) for part in parts])
+    assert sorted(map(tuple, seen)) == sorted(map(tuple, X.reshape(len(X), -1)))
+
+
+def test_pooling_averages():
+    whole, pooled = digits(), digits(pool=2)
+    assert pooled.X.shape[1:] == (1, 4, 4)
+    np.testing.assert_allclose(pooled.X[5, 0, 1, 2], whole.X[5, 0, 2:4, 4:6].mean(), rtol=1e-6)
+    assert pooled.X_test.shape[1:] == (1, 4, 4)
+
+
+def test_noise_is_in_training_labels_alone():
+    clean, noisy = digits(), digits(label_noise=0.2)
+    assert (clean.y != noisy.y).sum() == round(0.2 * len(clean.y))
+    assert noisy.y.max() == 9 and noisy.y.min() == 0
+    np.testing.assert_array_equal(clean.y_test, noisy.y_test)
+    np.testing.assert_array_equal(clean.X, noisy.X)
+
+
+def test_long_tail():
+    counts = np.bincount(digits(imbalance=10.0).y)
+    whole = np.bincount(digits().y)
+    np.testing.assert_allclose(counts / whole, 10.0 ** (-np.arange(10) / 9), atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "params, message",
+    [
+        ({"fractions": [0.5, 0.1]}, "fractions"),
+        ({"fractions": [0.5, 0.1, 0.1]}, "add up to 1"),
+        ({"label_noise": 1.0}, r"label_noise .*\[0, 1\); got 1.0"),
+        ({"imbalance": 0.5}, "imbalance .* got 0.5"),
+        ({"pool": 3}, "pool must divide the 8 x 8 pixels; got 3"),
+    ],
+)
+def test_data_mistakes(params, message):
+    with pytest.raises(ValueError, match=message):
+        digits(**params)

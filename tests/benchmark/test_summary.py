@@ -1,0 +1,75 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from sksubsel.benchmark import format_table, speedup_at, summarize
+
+
+def made_up(**columns):
+    """A table of two methods, two architectures and three seeds at 10 %."""
+    accuracy = {
+        ("class-balanced random", "a"): [0.50, 0.54, 0.52],
+        ("class-balanced random", "b"): [0.90, 0.90, 0.90],
+        ("m", "a"): [0.52, 0.58, 0.57],
+        ("m", "b"): [0.90, 0.92, 0.91],
+    }
+    rows = [
+        (method, 0.1, arch, seed, value)
+        for (method, arch), values in accuracy.items()
+        for seed, value in enumerate(values)
+    ]
+    table = pd.DataFrame(rows, columns=["method", "budget", "arch", "seed", "accuracy"])
+    costs = {"setup_time": 0.0, "gb_minutes": 0.5, "energy": np.nan}
+    return table.assign(
+        rar=0.2, selection_time=1.0, training_time=3.0, speedup=5.0, **costs, **columns
+    )
+
+
+def test_summary():
+    base, method = summarize(made_up()).itertuples()
+    assert base.accuracy == pytest.approx(0.71)
+    # variance within architectures: 4e-4 and 0, on average 2e-4, of six runs
+    assert base.accuracy_se == pytest.approx(np.sqrt(2e-4 / 6))
+    assert base.training_time == 3
+    assert np.isnan(base.gain) and np.isnan(base.p_value)
+    gains = np.array([1.0, 3.0, 3.0])  # means of (2, 0), (4, 2) and (5, 1) points
+    assert method.gain == pytest.approx(gains.mean())
+    assert method.gain_se == pytest.approx(gains.std(ddof=1) / np.sqrt(3))
+    t = gains.mean() / (gains.std(ddof=1) / np.sqrt(3))  # of 2 degrees of freedom
+    assert method.p_value == pytest.approx(2 * (0.5 - t / (2 * np.sqrt(2 + t**2))))
+
+
+def test_summary_without_its_reference():
+    table = made_up()
+    assert summarize(table, reference=None).gain.isna().all()
+    alone = summarize(table[table.method == "m"])
+    assert alone.gain.isna().all()
+    one = summarize(table[table.seed == 0])
+    assert one.gain.iloc[1] == pytest.approx(1.0) and np.isnan(one.p_value.iloc[1])
+
+
+def test_text():
+    text = format_table(summarize(made_up()))
+    header, base, method = text.splitlines()
+    assert "10%" in base and "+2.33" not in base
+    assert "+2.33 +- 0.67 " in method and "*" not in method  # p = .073
+    table = made_up()
+    table.loc[table.method == "m", "accuracy"] += 0.2
+    assert "*" in format_table(summarize(table))
+    assert len({len(line) for line in (header, base, method)}) == 1
+
+
+def test_speedup_at():
+    table = pd.DataFrame(
+        {
+            "method": ["full data"] + ["m"] * 3 + ["bad"],
+            "budget": [1.0, 0.1, 0.02, 0.05, 0.1],
+            "rar": [0.0, 0.05, 0.25, 0.15, 0.3],
+            "speedup": [1.0, 8.0, 64.0, 16.0, 9.0],
+        }
+    )
+    found = speedup_at(table, (0.1, 0.15, 0.2, 0.5))
+    assert list(found.index) == ["m", "bad"]
+    # half way from .05 to .15: the geometric mean of 8 and 16
+    np.testing.assert_allclose(found.loc["m"], [np.sqrt(128), 16, 32, 64])
+    np.testing.assert_allclose(found.loc["bad"], [np.nan, np.nan, np.nan, 9])
