@@ -17,7 +17,7 @@ from sksubsel.selector import SubsetSelector
 from sksubsel.subselnet import SubSelNet
 from sksubsel.zoo import ArchitectureClassifier, ModelZoo
 
-__all__ = ["run_config"]
+__all__ = ["fit_net", "fit_zoo", "run_config"]
 
 _SELECTION = sorted(set(SubsetSelector().get_params()) & set(SubSelNet().get_params())
                     - {"features", "random_state", "device", "verbose"})  # fmt: skip
@@ -55,7 +55,7 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
     seeds = chosen["seeds"]
     folder.mkdir(parents=True, exist_ok=True)
     data = load_data(**config["data"])
-    drawn, seen, zoo = _fit_zoo(config, data, folder, n_jobs, verbose)
+    drawn, seen, zoo = fit_zoo(config, data, folder, n_jobs, verbose)
     selectors, soft = {}, {}
     sources = {specs[name]["soft_targets"] for name in only if "soft_targets" in specs[name]}
     for name in dict.fromkeys([*only, *sorted(sources)]):
@@ -68,7 +68,7 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
             if prototype.random_state is None:
                 prototype.set_params(random_state=0)
             own = seeds if options.get("per_seed") else [None]
-            fitted = [_fit_net(prototype, each, seed) for seed in own]
+            fitted = [fit_net(prototype, each, seed) for seed in own]
             prototype = fitted if options.get("per_seed") else fitted[0]
         selectors[name] = prototype
     path = folder / "records.jsonl"
@@ -83,7 +83,7 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
     return table
 
 
-def _fit_zoo(config, data, folder, n_jobs, verbose):
+def fit_zoo(config, data, folder, n_jobs, verbose):
     """The architectures to compare on, those seen, and their zoo."""
     params = dict(config["space"])
     space = getattr(spaces, params.pop("name"))(**params)
@@ -105,7 +105,7 @@ def _part(zoo, size):
     return [part.architectures_, part]
 
 
-def _fit_net(net, each, seed):
+def fit_net(net, each, seed):
     """The net fitted; with a seed of its selector alone, so that the other parts are cached."""
     net = clone(net)
     if seed is not None:

@@ -93,14 +93,14 @@ def test_command(config, tmp_path, monkeypatch, capsys):
 def test_a_seed_of_the_selector_alone(config, tmp_path):
     from joblib import Memory
 
-    from sksubsel.benchmark.run import _fit_net, _fit_zoo
+    from sksubsel.benchmark.run import fit_net, fit_zoo
 
     settings = read_config(config)
-    _, seen, zoo = _fit_zoo(settings, load_data(**settings["data"]), tmp_path, None, 0)
+    _, seen, zoo = fit_zoo(settings, load_data(**settings["data"]), tmp_path, None, 0)
     net, options = make_selector("net", settings["selectors"]["net"])
     assert options == {"per_seed": True, "soft_targets": "net"}
     net.set_params(random_state=0, budget=20, memory=Memory(tmp_path / "cache", verbose=0))
-    first, second, again = (_fit_net(net, [seen, zoo], seed) for seed in (0, 1, 0))
+    first, second, again = (fit_net(net, [seen, zoo], seed) for seed in (0, 1, 0))
     rows = [one.select(seen[0]) for one in (first, second, again)]
     np.testing.assert_array_equal(rows[0], rows[2])
     assert (rows[0] != rows[1]).any()
