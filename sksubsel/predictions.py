@@ -30,6 +30,8 @@ class Predictions:
         (A, N, C).
     features : ndarray of shape (N, F) or None
         Instance features that the model saw.
+    same_for_all : bool
+        Whether all architectures are predicted alike: the zoo's mean, for want of anything better.
     """
 
     def __init__(self, model, embeddings, summaries):
@@ -44,6 +46,10 @@ class Predictions:
     @property
     def features(self):
         return self._model.features_
+
+    @property
+    def same_for_all(self):
+        return self._model.n_epochs_ == 0
 
     def __len__(self):
         return len(self._summaries)
@@ -77,6 +83,7 @@ class ArrayPredictions(Predictions):
 
     embeddings = None
     features = None
+    same_for_all = False
 
     def __init__(self, array):
         self._array = array

@@ -56,7 +56,8 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         "design" chooses the rows from whose labels a ridge regression can best learn the
         predictions (:class:`~sksubsel.samplers.design.DesignIndex`), with no use for `lam`, `beta`
         and `sampling`; its inductive part is one design for the zoo's mean predictions, shared by
-        all architectures and made once for each budget (for the constructor's, in `fit`).
+        all architectures and made once for each budget (for the constructor's, in `fit`). Where
+        the approximator found nothing better than the zoo's mean, every mode takes that design.
         "entropy" draws from the sampling distribution; "coverage" has its weights as demand and
         greedily chooses the rows that cover it best (facility location, per class).
     sampling : {"sample", "top", "poisson"}, default="sample"
@@ -351,8 +352,9 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         """Prepare the design's instance part, and the design that the zoo's mean asks for."""
         classes = self.task_ == "classification"
         use_log = classes and self.n_outputs_ <= _MAX_LOG_CLASSES
-        self._mean = None
-        if self.mode != "transductive" or use_log:
+        self._mean, self._all_shared = None, predictions.same_for_all
+        keep_mean = self.mode != "transductive" or self._all_shared
+        if keep_mean or use_log:
             means = [outputs.mean(axis=0) for _, outputs in predictions.chunks()]
             self._mean = np.concatenate(means)  # (N, C)
         self.design_ = DesignIndex(
@@ -364,7 +366,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         )
         self._shared = {}
         self.prepare(budget)
-        if self.mode == "transductive":
+        if not keep_mean:
             self._mean = None  # (N, C) that nothing needs any more
 
     def _by_design(self, predictions, budget):
@@ -392,6 +394,8 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         return self._shared[budget]
 
     def _n_shared(self, budget):
+        if self._all_shared:  # a design of its own would be the same for each architecture
+            return budget
         share = {"transductive": 0.0, "inductive": 1.0, "hybrid": self.hybrid_fraction}
         return round(share[self.mode] * budget)
 

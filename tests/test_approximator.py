@@ -170,3 +170,17 @@ def test_plain_arrays_as_predictions():
         as_predictions(array)
     with pytest.raises(ValueError, match="float array of shape"):
         as_predictions(np.zeros((2, 5, 3), dtype=int))
+
+
+def test_no_epochs_are_the_zoos_mean(data):
+    embeddings, zoo = data
+    model = ModelApproximator(max_epochs=0, random_state=0).fit(embeddings, zoo)
+    mean = np.asarray(zoo.predictions_, dtype=np.float64).mean(axis=0)
+    predictions = model.transform(embeddings[:3])
+    np.testing.assert_allclose(np.asarray(predictions), [mean] * 3, atol=2e-3)
+    assert model.n_epochs_ == 0 and predictions.same_for_all
+    learned = ModelApproximator(max_epochs=1, early_stopping=False).fit(embeddings, zoo)
+    assert learned.n_epochs_ == 1 and not learned.transform(embeddings).same_for_all
+    assert not ArrayPredictions(np.asarray(predictions)).same_for_all
+    with pytest.raises(ValueError, match="max_epochs must be at least 1 without residual; got 0"):
+        ModelApproximator(max_epochs=0, residual=False).fit(embeddings, zoo)

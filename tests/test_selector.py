@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from sksubsel import SubSelNet, SubsetSelector
+from sksubsel import ModelApproximator, SubSelNet, SubsetSelector
 
 MODES = ("transductive", "inductive", "hybrid")
 OPTIONS = list(
@@ -181,3 +181,31 @@ def test_design(tiny):
     assert len(shared.select(A, 44)) == 44
     proba = shared.sampling_proba(tiny.predictions)
     np.testing.assert_allclose(proba.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_design_that_all_would_share_is_made_once(tiny, monkeypatch, mode):
+    """Where nothing is known of the architecture, no mode spends time on it."""
+    embeddings = tiny.encoder.transform(tiny.archs)
+    mean = ModelApproximator(max_epochs=0, random_state=0).fit(embeddings, tiny.zoo)
+    selector = SubsetSelector(mode, budget=20, random_state=0)
+    selector.fit(mean.transform(embeddings), tiny.zoo)
+    selector.prepare(33)
+    unseen = mean.transform(tiny.encoder.transform(tiny.unseen))
+    wanted = {n: selector.design_.select(np.asarray(unseen)[0], n).rows for n in (20, 33)}
+    monkeypatch.setattr(selector.design_, "select", None)  # to call it would fail
+    for n, rows in wanted.items():
+        for a in range(2):
+            np.testing.assert_array_equal(selector.select(unseen[a], n), np.sort(rows))
+
+
+def test_prepare_changes_no_result(tiny):
+    A = tiny.predictions[0]
+    for mode in MODES:
+        plain, prepared = (fit(tiny, mode=mode, diversity="design") for _ in range(2))
+        assert prepared.prepare(44) is prepared
+        np.testing.assert_array_equal(plain.select(A, 44), prepared.select(A, 44))
+    with pytest.raises(ValueError, match="budget"):
+        plain.prepare(0)
+    with pytest.raises(NotFittedError):
+        SubsetSelector().prepare()

@@ -237,3 +237,12 @@ def test_before_fit(tiny):
 def test_no_cuda(tiny):
     with pytest.raises(ValueError, match="cuda"):
         SubSelNet(device="cuda").fit(tiny.archs, tiny.zoo)
+
+
+def test_times_of_the_fit(tiny):
+    net = SubSelNet(encoder=ArchitectureEncoder(max_epochs=1), approximator=tiny.approximator)
+    net.set_params(random_state=0).fit(tiny.archs, tiny.zoo)
+    assert list(net.fit_times_) == ["zoo", "encoder", "approximator", "selector"]
+    assert net.fit_times_["zoo"] == pytest.approx(tiny.zoo.train_times_.sum())
+    assert all(seconds > 0 for seconds in net.fit_times_.values())
+    assert net.prepare(20) is net
