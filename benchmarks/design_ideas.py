@@ -5,6 +5,7 @@
     features + NTK   both, as two blocks of equal weight
     held-out         bandwidth and lam by the error, on all rows, of a regression on as many random
                      rows as are to be selected; no network is trained for that
+    two bandwidths   the mean of two kernels: every second feature has a third of the bandwidth
     imitation        a scorer (gradient boosting on features, probabilities and losses) learns from
                      a design of one half of the rows which of them are selected, scores the other
                      half, and the other way round; the highest of each class, with Gumbel noise
@@ -94,6 +95,13 @@ def held_out(data, budget, seed):
     return GRID[int(errors.argmin())]
 
 
+def two_bandwidths(data, budget, seed):
+    _, y, mean, features = data
+    index = DesignIndex(features, y, proba=mean, random_state=seed)
+    index.fourier.waves[:, ::2] *= np.sqrt(3.0)
+    return index.select(mean, budget).rows
+
+
 def imitate(data, budget, seed):
     _, y, mean, features = data
     rng = np.random.default_rng(seed)
@@ -138,6 +146,8 @@ def choose(idea, kind, data, budget, seed):
         print(f"    held-out, {budget} rows, seed {seed}: bandwidth {bandwidth}, lam {lam}")
         params = {"bandwidth": bandwidth, "lam": lam}
         return of_pool("design", mean, features, y, seed, **params)(budget), None
+    if idea == "two bandwidths":
+        return two_bandwidths(data, budget, seed), None
     if idea == "imitation":
         return imitate(data, budget, seed), None
     if idea.endswith("NTK"):
@@ -157,8 +167,8 @@ def choose(idea, kind, data, budget, seed):
 
 
 IDEAS = [
-    "held-out", "imitation", "soft, random", "soft, design", "soft, design of values",
-    "soft, best targets", "NTK", "features + NTK",
+    "held-out", "two bandwidths", "imitation", "soft, random", "soft, design",
+    "soft, design of values", "soft, best targets", "NTK", "features + NTK",
 ]  # fmt: skip
 
 

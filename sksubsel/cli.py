@@ -56,7 +56,7 @@ def _parser():
         help="means, paired tests and figures of a comparison's table",
         description="What a table of `compare` says, printed, and drawn beside it.",
     )
-    report.add_argument("table", type=Path, help="table.csv")
+    report.add_argument("table", type=Path, help="CSV file of a comparison")
     report.set_defaults(run=_report)
     return parser
 
@@ -73,7 +73,7 @@ def _compare(args):
     folder = args.folder or Path(args.config.stem)
     parts = {name: getattr(args, name) for name in ("only", "budgets", "seeds")}
     run_config(args.config, folder, **parts, n_jobs=args.n_jobs)
-    _print_report(folder / "table.csv")
+    _print_report(folder / f"{args.config.stem}.csv")
 
 
 def _report(args):
@@ -109,5 +109,6 @@ def _print_report(path):
         return
     for name, display in figures.items():
         if display is not None:
-            display.figure_.savefig(path.parent / f"{name}.png", dpi=150, bbox_inches="tight")
-            print(f"figure saved to {path.parent / name}.png")
+            file = path.with_name(f"{path.stem}_{name}.png")
+            display.figure_.savefig(file, dpi=150, bbox_inches="tight")
+            print(f"figure saved to {file}")

@@ -24,7 +24,7 @@ _MODULES = (baselines, adaptive, approximator, encoder, features, selector)
 _DATA = {"name": "digits", "fractions": [0.7, 0.1, 0.2], "judge": "test", "pool": 1,
          "label_noise": 0.0, "imbalance": 1.0, "seed": 0}  # fmt: skip
 _ARCHITECTURES = {"n_seen": 200, "n_unseen": 5, "n_validation": 0, "judge": "unseen", "seed": 0}
-_COMPARE = {"budgets": [0.05, 0.1], "seeds": [0, 1, 2]}
+_COMPARE: dict = {"budgets": [0.05, 0.1], "seeds": [0, 1, 2], "recipe": {}}
 _SECTIONS = {
     "data", "space", "architectures", "recipe", "zoo", "compare", "selectors"
 }  # fmt: skip
@@ -45,7 +45,8 @@ def read_config(path) -> dict:
       ``judge``: "unseen" or "validation", those that are compared on; ``seed``.
     - ``[recipe]``: parameters of :class:`~sksubsel.ArchitectureClassifier`.
     - ``[zoo]``: parameters of :class:`~sksubsel.ModelZoo`.
-    - ``[compare]``: ``budgets``, ``seeds``.
+    - ``[compare]``: ``budgets``, ``seeds``, and ``recipe``, a table of what all compared trainings
+      have different from the zoo's.
     - ``[selectors."NAME"]``: ``class``, one of `sksubsel.baselines`, a strategy of
       `sksubsel.baselines.adaptive` (``every`` and ``warm_start`` go to the SubsetCallback) or
       "SubSelNet", and its parameters; a table with a ``class`` among these is an estimator. For a
@@ -87,6 +88,9 @@ def read_config(path) -> dict:
     for section, cls in (("recipe", ArchitectureClassifier), ("zoo", ModelZoo)):
         config[section] = config.get(section, {})
         check_names(config[section], cls().get_params(deep=False), f"[{section}]")
+    check_names(
+        config["compare"]["recipe"], ArchitectureClassifier().get_params(), "[compare] recipe"
+    )
     made = {name: make_selector(name, spec) for name, spec in config["selectors"].items()}
     nets = [name for name, (selector, _) in made.items() if isinstance(selector, SubSelNet)]
     for name, (_, options) in made.items():

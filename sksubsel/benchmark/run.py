@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +31,9 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
     path : path
         See :func:`read_config`.
     folder : path
-        Gets ``zoo/``, ``cache/``, ``records.jsonl`` and ``table.csv``.
+        Gets ``zoo/``, ``cache/``, ``records.jsonl`` and the table, a CSV file with the name of the
+        configuration's. Configurations with the same data, architectures, recipe and zoo may share
+        a folder.
     only : list of str or None
         Names of selectors to run now; the table has what is in the records of the others, too.
     budgets, seeds : lists or None
@@ -71,15 +73,17 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
             fitted = [fit_net(prototype, each, seed) for seed in own]
             prototype = fitted if options.get("per_seed") else fitted[0]
         selectors[name] = prototype
-    path = folder / "records.jsonl"
+    judged = copy.copy(zoo)  # the nets keep theirs
+    judged.estimator_ = clone(zoo.estimator_).set_params(**config["compare"]["recipe"])
+    records_file = folder / "records.jsonl"
     compare(
-        {name: selectors[name] for name in only}, drawn, zoo, data.X_test, data.y_test, **chosen,
+        {name: selectors[name] for name in only}, drawn, judged, data.X_test, data.y_test,
+        **chosen,
         soft_targets={name: selectors[source] for name, source in soft.items()},
-        records_file=path, n_jobs=n_jobs, verbose=verbose,
+        records_file=records_file, n_jobs=n_jobs, verbose=verbose,
     )  # fmt: skip
-    table = read_table(path, run=run_key(zoo, data.X_test, data.y_test))
-    table.to_csv(folder / "table.csv", index=False)
-    (folder / "config.json").write_text(json.dumps(config, indent=1))
+    table = read_table(records_file, run=run_key(judged, data.X_test, data.y_test))
+    table.to_csv(folder / f"{Path(path).stem}.csv", index=False)
     return table
 
 

@@ -53,7 +53,7 @@ def digits(**params):
 def test_run_in_parts_and_report(config, tmp_path, capsys):
     folder = tmp_path / "out"
     run_config(config, folder, only=["class-balanced random"], budgets=[0.1], seeds=[1], verbose=0)
-    table = pd.read_csv(folder / "table.csv")
+    table = pd.read_csv(folder / "comparison.csv")
     assert len(table) == 3 * 2
     trained = len((folder / "records.jsonl").read_text().splitlines())
     table = run_config(config, folder, verbose=0)
@@ -74,14 +74,31 @@ def test_run_in_parts_and_report(config, tmp_path, capsys):
     out = capsys.readouterr().out
     assert "class-balanced random" in out and "Speed-up at a relative accuracy" in out
     drawn = {path.name for path in only_table.glob("*.png")}
-    assert drawn >= {"rar_speedup.png", "amortization_0.1.png", "amortization_0.3.png"}
+    assert drawn >= {
+        "table_rar_speedup.png",
+        "table_amortization_0.1.png",
+        "table_amortization_0.3.png",
+    }
+
+
+def test_another_recipe_in_the_same_folder(config, tmp_path):
+    folder = tmp_path / "out"
+    params = {"only": ["class-balanced random"], "budgets": [0.1], "seeds": [0], "verbose": 0}
+    first = run_config(config, folder, **params)
+    longer = tmp_path / "longer.toml"
+    text = config.read_text().replace("[compare]", "[compare]\nrecipe = { min_steps = 40 }")
+    longer.write_text(text)
+    second = run_config(longer, folder, **params)  # raises, had the zoo's recipe changed
+    assert (first.n_selected == second.n_selected).all()
+    assert (first.accuracy != second.accuracy).any()
+    assert len(pd.read_csv(folder / "comparison.csv")) == len(pd.read_csv(folder / "longer.csv"))
 
 
 def test_command(config, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     args = ["--only", "class-balanced random", "--budgets", "0.3", "--seeds", "0", "--n-jobs", "1"]
     assert main(["compare", str(config), *args]) == 0
-    assert (tmp_path / "comparison" / "table.csv").exists()
+    assert (tmp_path / "comparison" / "comparison.csv").exists()
     assert "30%  class-balanced random" in capsys.readouterr().out
     assert main(["compare", str(config), "--only", "nothing"]) == 1
     assert "nothing" in capsys.readouterr().err
@@ -136,6 +153,7 @@ def test_selectors_of_a_file():
         ("pool = 2", 'name = "mnist"', "name must be one of .*digits.*got 'mnist'"),
         ("pool = 2", 'judge = "train"', "judge must be one of .*got 'train'"),
         ("stem_channels = 4", 'name = "Nowhere"', "name must be one of .*got 'Nowhere'"),
+        ("[compare]", "[compare]\nrecipe = {steps = 1}", r"\[compare\] recipe .* got \['steps'\]"),
         ('soft_targets = "net"', 'soft_targets = "RS2"', r"soft_targets must be one of .*'net'"),
         ("[data]", "[data", "is not TOML"),
         ("[selectors]", "[others]", "sections"),
