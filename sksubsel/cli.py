@@ -15,7 +15,7 @@ def main(argv=None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
         print(f"sksubsel: error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -47,7 +47,7 @@ def _parser():
         "--folder", type=Path, help="for the zoo, records and tables (default: the file's name)"
     )
     compare.add_argument("--only", nargs="+", metavar="NAME", help="selectors to run now")
-    compare.add_argument("--budgets", nargs="+", type=float, help="budgets to run now")
+    compare.add_argument("--budgets", nargs="+", type=_budget, help="budgets to run now")
     compare.add_argument("--seeds", nargs="+", type=int, help="seeds to run now")
     compare.add_argument("--n-jobs", type=int, default=2, help="trainings side by side (default 2)")
     compare.set_defaults(run=_compare)
@@ -59,6 +59,10 @@ def _parser():
     report.add_argument("table", type=Path, help="CSV file of a comparison")
     report.set_defaults(run=_report)
     return parser
+
+
+def _budget(text):
+    return int(text) if text.isdigit() else float(text)
 
 
 def _demo(args):
@@ -84,13 +88,21 @@ def _print_report(path):
     """Print a table's summary and draw its figures into its folder."""
     import pandas as pd
 
-    from sksubsel.benchmark import FULL_DATA, format_table, speedup_at, summarize
+    from sksubsel.benchmark import (
+        FULL_DATA,
+        format_table,
+        rank_agreement,
+        speedup_at,
+        summarize,
+    )
 
     table = pd.read_csv(path)
     print(" | ".join([*sorted(set(table.machine)), " to ".join(sorted({*table.date}))]))
     print(format_table(summarize(table)))
     print("\nSpeed-up at a relative accuracy reduction of 10 % and 20 %, selection counted")
     print(speedup_at(table).round(1).to_string(na_rep="-", header=["10%", "20%"]))
+    print("\nThe architectures' order on subsets against that on all data, and their three best")
+    print(rank_agreement(table).round(3).to_string(index=False, na_rep="-"))
     try:
         from sksubsel.plotting import AmortizationDisplay, TradeoffDisplay
 

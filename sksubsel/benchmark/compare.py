@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from joblib import delayed, effective_n_jobs
 
 from sksubsel._parallel import Progress, run_tasks
-from sksubsel._validation import check_budget, check_X
 from sksubsel.architectures import as_architectures
-from sksubsel.baselines import SubsetCallback
 from sksubsel.benchmark import records
-from sksubsel.benchmark.tasks import Training, kind_of, run_task
+from sksubsel.benchmark.checks import FULL_DATA, check_run, check_selectors
+from sksubsel.benchmark.tasks import Task, Training, kind_of, run_task
 from sksubsel.metrics import relative_accuracy_reduction, speedup
-from sksubsel.subselnet import SubSelNet
+from sksubsel.zoo.zoo import TrainingFailedWarning
 
-__all__ = ["FULL_DATA", "compare", "read_table"]
-
-FULL_DATA = "full data"
-"""The method's name of trainings on all instances."""
+__all__ = ["compare", "read_table"]
 
 _COLUMNS = [
-    "method", "budget", "n_selected", "arch", "seed", "accuracy", "balanced_accuracy", "rar",
+    "method", "budget", "n_selected", "arch", "seed", "accuracy", "balanced_accuracy",
+    "train_accuracy", "rar",
     "speedup", "setup_time", "selection_time", "shared", "training_time", "gb_minutes", "energy",
     "machine", "date",
 ]  # fmt: skip
@@ -43,6 +43,7 @@ def compare(
     seeds=(0, 1, 2),
     soft_targets=(),
     records_file=None,
+    on_error="raise",
     n_jobs=None,
     verbose=0,
 ) -> pd.DataFrame:
@@ -77,8 +78,11 @@ def compare(
     records_file : path or None, default=None
         File to which each finished training is added as a line of JSON. A run with the same file
         does not do again what is in it. Trainings are known by all that determines them: data,
-        recipe, parameters of the selector and of its zoo, architecture, budget, seed, version;
-        times are those of the machine where they were measured.
+        recipe, parameters of the selector and of its zoo, architecture, budget, seed, version (a
+        function by its code, not by that of what it calls); times are those of the machine where
+        they were measured.
+    on_error : {"raise", "warn"}, default="raise"
+        Whether a training that fails ends the comparison, or is left out and reported at the end.
     n_jobs : int or None, default=None
         Trainings side by side, through joblib. The cores are shared out among the workers, whose
         times are those on their share.
@@ -89,13 +93,15 @@ def compare(
     -------
     DataFrame
         One row per training: ``method``; ``budget`` as given; ``n_selected``; ``arch``, its hash;
-        ``seed, accuracy, balanced_accuracy``; ``rar``, the relative accuracy reduction, against the
-        architecture's mean accuracy on all data; ``speedup``, its mean training time on all data
-        over ``selection_time + training_time``; ``setup_time``, spent once for all architectures
-        (the zoo's trainings, the fit and what the budget needs; not counted in the speed-up);
-        ``shared``, whether the selection, which is counted in full in each row, is the same for
-        all architectures; ``gb_minutes`` and ``energy`` of selection and training, see
-        :class:`Meter`; ``machine, date``. Times are in seconds, energy in joules.
+        ``seed, accuracy, balanced_accuracy``; ``train_accuracy``, on the rows trained on, of which
+        at most 5,000 are asked (of an adaptive method on all rows); ``rar``, the relative
+        accuracy reduction, against the architecture's mean accuracy on all data; ``speedup``, its
+        mean training time on all data over ``selection_time + training_time``; ``setup_time``,
+        spent once for all architectures (the zoo's trainings, the fits and what the budget needs;
+        not counted in the speed-up); ``shared``, whether the selection, which is counted in full
+        in each row, is the same for all architectures; ``gb_minutes`` and ``energy`` of selection
+        and training, see :class:`Meter`; ``machine``, with threads and device; ``date``. Times are
+        in seconds, energy in joules.
 
     Raises
     ------
@@ -105,41 +111,69 @@ def compare(
     Warns
     -----
     UserWarning
-        If the records come from several machines, whose times are then compared.
+        If the records come from several machines or other shares of one, whose times are then
+        compared; if an architecture is one that a SubSelNet has learned from.
+    TrainingFailedWarning
+        If trainings failed and ``on_error="warn"``.
 
     Notes
     -----
     A selector of (X, y) is fitted once for all architectures. What it can share among budgets (a
-    recorded training, a target) is computed once in a task and its time counted for each.
+    recorded training, a target) is computed once and its time counted for each. `n_selected` of an
+    adaptive method is the mean over its epochs.
     """
     archs = as_architectures(archs)
-    X_test, y_test = check_X(X_test, "X_test"), np.asarray(y_test)
-    seeds = list(seeds)
-    counts = {budget: check_budget(budget, len(zoo.y_)) for budget in budgets}
-    soft_targets = _check(selectors, seeds, soft_targets, zoo)
-    run = records.run_key(zoo, X_test, y_test)
-    done = {} if records_file is None else records.read(records_file)
+    X_test, y_test, counts, seeds = check_run(zoo, archs, X_test, y_test, budgets, seeds)
+    soft_targets = check_selectors(selectors, seeds, soft_targets, zoo, archs)
+    recipe = records.recipe_key(zoo, X_test, y_test)
+    run = records.run_key(zoo, archs, X_test, y_test)
+    kept = []
+    if records_file is not None:
+        kept = records.read(records_file)
+        Path(records_file).parent.mkdir(parents=True, exist_ok=True)
+    done = {record["key"]: record for record in kept}
+    last = {_name(record): record["key"] for record in kept}
     tasks, wanted = [], []
-    for *task, trainings in _tasks(run, selectors, archs, counts, seeds, soft_targets):
-        wanted += trainings
-        missing = [training for training in trainings if training.key not in done]
+    for task in _tasks(recipe, selectors, archs, counts, seeds, soft_targets):
+        wanted += task.trainings
+        missing = {one.key: one for one in task.trainings if one.key not in done}
         if missing:
-            tasks.append((*task, missing))
-    n_workers = min(effective_n_jobs(n_jobs), max(1, len(tasks)))
+            tasks.append(task._replace(trainings=list(missing.values())))
+    tasks = _prepare(tasks)
+    n_workers = effective_n_jobs(n_jobs)
     n_threads = None if n_workers == 1 else max(1, (os.cpu_count() or 1) // n_workers)
     jobs = (
-        delayed(run_task)(run, *task, zoo, X_test, y_test, records_file, n_threads)
+        delayed(run_task)(run, task, zoo, X_test, y_test, records_file, n_threads, on_error)
         for task in tasks
     )
-    n_missing = sum(len(missing) for *_, missing in tasks)
+    n_missing = sum(len(task.trainings) for task in tasks)
     progress = Progress("compare", "trainings", n_missing, verbose)
     if records_file is not None:
         progress.say(f"{len(wanted) - n_missing} of {len(wanted)} trainings are in {records_file}")
+    failed = []
     with closing(run_tasks(jobs, n_jobs)) as results:
         for found in results:
-            done.update((record["key"], record) for record in found)
+            failed += [record for record in found if "error" in record]
+            for record in found:
+                if "error" not in record:
+                    done[record["key"]] = record
+                    last[_name(record)] = record["key"]
             progress.step(len(found))
-    return _table([{**done[one.key], **one.name()} for one in wanted])
+    if failed:
+        first = failed[0]
+        warnings.warn(
+            f"{len(failed)} trainings failed and are left out, of the methods "
+            f"{sorted({record['method'] for record in failed})}. The first, of "
+            f"{first['method']!r}: {first['error']}",
+            TrainingFailedWarning,
+            stacklevel=2,
+        )
+    rows = [{**done[one.key], "run": run, **one.name()} for one in wanted if one.key in done]
+    if records_file is not None:  # what was known by another name is now known by this one, too
+        for row in rows:
+            if last.get(_name(row)) != row["key"]:
+                records.append(records_file, row)
+    return _table(rows)
 
 
 def read_table(records_file, *, run=None) -> pd.DataFrame:
@@ -163,87 +197,79 @@ def read_table(records_file, *, run=None) -> pd.DataFrame:
         If there are records of several runs and `run` is None, or trainings on all data are
         missing.
     """
-    found = list(records.read(records_file).values())
-    runs = sorted({record["run"] for record in found})
+    found = records.read(records_file)
+    runs = list(dict.fromkeys(record["run"] for record in found))
     if run is None and len(runs) > 1:
         raise ValueError(f"run must name one of the runs in {records_file}: {runs}; got None")
-    found = [record for record in found if run in (None, record["run"])]
-    names = "method", "budget", "arch", "seed"
-    unique = {tuple(record[name] for name in names): record for record in found}
-    full = {record["arch"] for record in found if record["method"] == FULL_DATA}
-    missing = {record["arch"] for record in found} - full
-    if missing or not found:
+    unique = {_name(record): record for record in found if run in (None, record["run"])}
+    rows = list(unique.values())
+    full = {row["arch"] for row in rows if row["method"] == FULL_DATA}
+    missing = {row["arch"] for row in rows} - full
+    if missing or not rows:
         raise ValueError(
             f"{records_file} must hold trainings on all data of every architecture; got none of "
             f"{sorted(missing) or 'any'}"
         )
-    return _table(list(unique.values()))
+    return _table(rows)
 
 
-def _check(selectors, seeds, soft_targets, zoo):
-    """Who gives each method's soft targets; ValueError for selectors that cannot be compared."""
-    if not seeds:
-        raise ValueError("seeds must name at least one seed; got none")
-    for name, selector in selectors.items():
-        if name == FULL_DATA:
-            raise ValueError(f"selectors must not be named {FULL_DATA!r}, which is the reference")
-        each = selector if isinstance(selector, Sequence) else [selector]
-        if isinstance(selector, Sequence) and len(selector) != len(seeds):
-            raise ValueError(
-                f"selectors[{name!r}] must be one selector, or one for each of the {len(seeds)} "
-                f"seeds; got {len(selector)}"
-            )
-        for one in each:
-            if one is None or kind_of(one) is None or isinstance(one, type):
-                raise ValueError(
-                    f"selectors[{name!r}] must be a fitted SubSelNet, a selector of (X, y), a "
-                    f"SubsetCallback or a callable; got {one!r}"
-                )
-            if isinstance(one, SubSelNet) and getattr(one, "n_samples_", None) != len(zoo.y_):
-                raise ValueError(
-                    f"selectors[{name!r}] must be fitted on the {len(zoo.y_)} instances of zoo; "
-                    f"got {getattr(one, 'n_samples_', 'one that is not fitted')}"
-                )
-    given = dict(soft_targets) if isinstance(soft_targets, Mapping) else {}
-    sources = {name: given.get(name, selectors.get(name)) for name in soft_targets}
-    for name, source in sources.items():
-        one = source[0] if isinstance(source, Sequence) and source else source
-        if not isinstance(one, SubSelNet) or getattr(one, "n_samples_", None) != len(zoo.y_):
-            raise ValueError(
-                "soft_targets must name SubSelNets among the selectors, or give a fitted one; got "
-                f"{name!r}"
-            )
-        if name not in selectors or isinstance(selectors[name], SubsetCallback):
-            raise ValueError(f"soft_targets must name selectors of rows; got {name!r}")
-    return sources
+def _name(record):
+    return tuple(record[name] for name in ("run", "method", "budget", "arch", "seed"))
 
 
-def _tasks(run, selectors, archs, counts, seeds, soft_targets):
-    """Selectors, who gives soft targets, and trainings, by task.
-
-    That is one a seed for selectors of (X, y), for the others one an architecture and seed.
-    """
+def _tasks(recipe, selectors, archs, counts, seeds, soft_targets):
+    """Tasks of all trainings: one a seed for selectors of (X, y), else one an architecture too."""
+    digests: dict = {}
     for name, given in {FULL_DATA: None, **selectors}.items():
-        digests = {}
+        budgets = {1.0: None}.items() if given is None else counts.items()
         for place, seed in enumerate(seeds):
-            selector = given[place] if isinstance(given, Sequence) else given
-            source = soft_targets.get(name)
-            source = source[place] if isinstance(source, Sequence) else source
+            selector, source = (
+                one[place] if isinstance(one, Sequence) else one
+                for one in (given, soft_targets.get(name))
+            )
             for one in (selector, source):
                 if id(one) not in digests:
                     digests[id(one)] = records.selector_key(one)
-            digest = digests[id(selector)]
-            groups = [archs] if kind_of(selector) == "rows" else [[arch] for arch in archs]
-            for group in groups:
+            kinds = (None, source) if source is not None else (None,)
+            no_budget = kind_of(selector) == "callback" and not getattr(
+                selector.strategy, "uses_budget", True
+            )
+            for group in [archs] if kind_of(selector) == "rows" else [[arch] for arch in archs]:
                 trainings = []
-                for budget, count in {1.0: None}.items() if given is None else counts.items():
-                    for arch in group:
-                        for soft in (False, True) if name in soft_targets else (False,):
-                            of_soft = digests[id(source)] if soft else None
-                            key = records.record_key(run, digest, arch, count, seed, of_soft)
-                            method = name + (" + soft targets" if soft else "")
-                            trainings.append(Training(key, method, budget, count, arch, seed, soft))
-                yield selector, source, trainings
+                for (budget, count), arch, soft in itertools.product(budgets, group, kinds):
+                    key = records.record_key(
+                        recipe,
+                        digests[id(selector)],
+                        arch,
+                        None if no_budget else count,
+                        seed,
+                        None if soft is None else digests[id(soft)],
+                    )
+                    method = name + (" + soft targets" if soft is not None else "")
+                    trainings.append(
+                        Training(key, method, budget, count, arch, seed, soft is not None)
+                    )
+                yield Task(selector, source, {}, trainings)
+
+
+def _prepare(tasks):
+    """The tasks with the seconds of the nets' fits and of preparing each budget, done once here."""
+    times: dict = {}
+    out = []
+    for task in tasks:
+        if kind_of(task.selector) != "net":
+            out.append(task)
+            continue
+        fit_time = sum(task.selector.fit_times_.values())
+        own = {}
+        for budget in dict.fromkeys(training.budget for training in task.trainings):
+            if (id(task.selector), budget) not in times:
+                start = time.perf_counter()
+                task.selector.prepare(budget)
+                times[id(task.selector), budget] = time.perf_counter() - start
+            own[budget] = fit_time + times[id(task.selector), budget]
+        out.append(task._replace(setup_times=own))
+    return out
 
 
 def _table(rows):
@@ -251,21 +277,22 @@ def _table(rows):
     table = pd.DataFrame(rows)
     if table.machine.nunique() > 1:
         warnings.warn(
-            f"the records are of {table.machine.nunique()} machines, whose times are compared in "
-            "`speedup`; see the column `machine`",
+            f"the records are of {table.machine.nunique()} machines, shares of their cores or "
+            "devices, whose times are compared in `speedup`; see the column `machine`",
             stacklevel=3,
         )
     full = table[table.method == FULL_DATA].groupby("arch")[["accuracy", "training_time"]].mean()
     full = full.loc[table.arch].reset_index(drop=True)
-    # R^2 of a regression may be negative, and has no relative reduction
+    # R^2 of a regression may be negative, and has no relative reduction then
     good = (full.accuracy > 0).to_numpy() & (table.accuracy >= 0).to_numpy()
     table["rar"] = np.nan
-    table.loc[good, "rar"] = relative_accuracy_reduction(
-        table.accuracy.to_numpy()[good], full.accuracy.to_numpy()[good]
-    )
+    if good.any():
+        table.loc[good, "rar"] = relative_accuracy_reduction(
+            table.accuracy.to_numpy()[good], full.accuracy.to_numpy()[good]
+        )
     table["speedup"] = speedup(
         full.training_time.to_numpy(),
         table.training_time.to_numpy(),
         table.selection_time.to_numpy(),
     )
-    return table[_COLUMNS]
+    return table.reindex(columns=_COLUMNS)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sksubsel import approximator, baselines, encoder, features, selector, spaces
+from sksubsel.base import BaseSelector
 from sksubsel.baselines import adaptive
 from sksubsel.benchmark.data import LOADERS
 from sksubsel.subselnet import SubSelNet
@@ -25,6 +26,8 @@ _DATA = {"name": "digits", "fractions": [0.7, 0.1, 0.2], "judge": "test", "pool"
          "label_noise": 0.0, "imbalance": 1.0, "seed": 0}  # fmt: skip
 _ARCHITECTURES = {"n_seen": 200, "n_unseen": 5, "n_validation": 0, "judge": "unseen", "seed": 0}
 _COMPARE: dict = {"budgets": [0.05, 0.1], "seeds": [0, 1, 2], "recipe": {}}
+_OURS = {"architecture", "build", "network_params", "callbacks", "classes", "estimator", "store",
+         "n_jobs", "verbose"}  # fmt: skip
 _SECTIONS = {
     "data", "space", "architectures", "recipe", "zoo", "compare", "selectors"
 }  # fmt: skip
@@ -85,12 +88,13 @@ def read_config(path) -> dict:
     _one_of(config["architectures"]["judge"], ("unseen", "validation"), "[architectures] judge")
     config["space"] = {"name": "NASBench101", **config.get("space", {})}
     _one_of(config["space"]["name"], spaces.__all__, "[space] name")
-    for section, cls in (("recipe", ArchitectureClassifier), ("zoo", ModelZoo)):
-        config[section] = config.get(section, {})
-        check_names(config[section], cls().get_params(deep=False), f"[{section}]")
-    check_names(
-        config["compare"]["recipe"], ArchitectureClassifier().get_params(), "[compare] recipe"
-    )
+    recipe = set(ArchitectureClassifier().get_params()) - _OURS
+    config["recipe"], config["zoo"] = config.get("recipe", {}), config.get("zoo", {})
+    check_names(config["recipe"], recipe, "[recipe]")
+    check_names(config["compare"]["recipe"], recipe, "[compare] recipe")
+    check_names(config["zoo"], set(ModelZoo().get_params(deep=False)) - _OURS, "[zoo]")
+    space = inspect.signature(getattr(spaces, config["space"]["name"])).parameters
+    check_names(config["space"], {"name", *space}, "[space]")
     made = {name: make_selector(name, spec) for name, spec in config["selectors"].items()}
     nets = [name for name, (selector, _) in made.items() if isinstance(selector, SubSelNet)]
     for name, (_, options) in made.items():
@@ -106,11 +110,13 @@ def make_selector(name, spec):
         {"zoo_size", "per_seed"} if spec.get("class") == "SubSelNet" else set()
     )
     options = {key: spec.pop(key) for key in own & set(spec)}
-    cls = _class(spec, f"[selectors.{name!r}]")
+    cls = _class(spec, f"[selectors.{name!r}]", (SubSelNet, BaseSelector, adaptive.Strategy))
     if issubclass(cls, adaptive.Strategy):
         callback = {key: spec.pop(key) for key in ("every", "warm_start") if key in spec}
         return adaptive.SubsetCallback(_make(spec, name), **callback), options
-    return _make(spec, name), options
+    selector = _make(spec, name)
+    selector._validate_params()
+    return selector, options
 
 
 def _make(spec: dict, name) -> Any:
@@ -125,12 +131,17 @@ def _make(spec: dict, name) -> Any:
     return cls(**params)
 
 
-def _class(spec, where):
+def _class(spec, where, bases=(object,)):
     known = {"SubSelNet": SubSelNet, "ArchitectureClassifier": ArchitectureClassifier}
     for module in _MODULES:
         for name, value in vars(module).items():
             if inspect.isclass(value) and value.__module__.startswith("sksubsel"):
                 known.setdefault(name, value)
+    known = {
+        name: cls
+        for name, cls in known.items()
+        if issubclass(cls, bases) and not inspect.isabstract(cls)
+    }
     if "class" not in spec:
         raise ValueError(f"{where} must have a class; got {spec}")
     return known[_one_of(spec["class"], known, f"{where} class")]

@@ -22,7 +22,8 @@ class Meter:
     Parameters
     ----------
     device : str, default="cpu"
-        Memory is that of the process, or for "cuda" what torch holds on the device.
+        For "cuda", the memory that torch holds there is added to that of the process, and the
+        time is until the device has finished.
     interval : float, default=0.05
         Seconds between two readings of the memory.
 
@@ -48,7 +49,15 @@ class Meter:
         self.device, self.interval = device, interval
         self.seconds = self.gb_minutes = self.energy = _NAN
 
+    def __add__(self, other):
+        """What both took."""
+        total = Meter(self.device)
+        for name in ("seconds", "gb_minutes", "energy"):
+            setattr(total, name, getattr(self, name) + getattr(other, name))
+        return total
+
     def __enter__(self):
+        self._finish()
         self._read = _memory_reader(self.device)
         self._readings, self._stop = [], threading.Event()
         self._watch = threading.Thread(target=self._follow, daemon=True)
@@ -61,6 +70,7 @@ class Meter:
         return self
 
     def __exit__(self, *_):
+        self._finish()
         self._stop.set()
         if self._read is not None:
             self._watch.join()
@@ -70,6 +80,10 @@ class Meter:
             times, memory = zip(*self._readings)
             self.gb_minutes = gb_minutes(memory, times)
         self.energy = self._joules()
+
+    def _finish(self):
+        if str(self.device).startswith("cuda"):
+            torch.cuda.synchronize(self.device)
 
     def _note(self):
         if self._read is not None:
@@ -91,13 +105,13 @@ class Meter:
 
 def _memory_reader(device):
     """A function that gives bytes held now, or None."""
-    if str(device).startswith("cuda"):
-        return lambda: torch.cuda.memory_allocated(device)
     try:
         import psutil
     except ImportError:
         return None
     process = psutil.Process()
+    if str(device).startswith("cuda"):
+        return lambda: process.memory_info().rss + torch.cuda.memory_allocated(device)
     return lambda: process.memory_info().rss
 
 

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import math
 import os
+import pickle
+import types
 import warnings
 from importlib.metadata import version
 from pathlib import Path
 
-from sksubsel.subselnet import SubSelNet
-from sksubsel.zoo.store import architecture_key, content_key
+import joblib
 
-__all__ = ["DamagedRecordWarning", "append", "read", "record_key", "run_key", "selector_key"]
+from sksubsel.subselnet import SubSelNet
+from sksubsel.zoo.store import architecture_key
+
+__all__ = [
+    "DamagedRecordWarning",
+    "append",
+    "data_key",
+    "read",
+    "recipe_key",
+    "record_key",
+    "run_key",
+    "selector_key",
+]
 
 _NOT_CONTENT = ("verbose", "n_jobs", "memory", "device")
-_NOT_RECIPE = ("verbose", "device", "callbacks", "random_state", "architecture", "classes")
+_NOT_RECIPE = ("verbose", "device", "random_state", "architecture", "classes")
 
 
 class DamagedRecordWarning(UserWarning):
     """A line of a file of records could not be read; its training is done again."""
 
 
-def read(path) -> dict:
-    """Records by key; of an empty or missing file none.
+def read(path) -> list[dict]:
+    """Records in the order written; of an empty or missing file none.
 
     Raises
     ------
@@ -33,26 +48,29 @@ def read(path) -> dict:
     if path.is_dir():
         raise ValueError(f"records must be a file; {path} is a folder")
     if not path.exists():
-        return {}
-    records, damaged = {}, []
+        return []
+    found, damaged = [], []
     for number, line in enumerate(path.read_text().splitlines(), 1):
         try:
             record = json.loads(line)
-            records[record["key"]] = record
+            record["key"], record["run"], record["method"]
         except (ValueError, KeyError, TypeError):  # a run killed in the middle of a line
             damaged.append(number)
+            continue
+        found.append({k: math.nan if value is None else value for k, value in record.items()})
     if damaged:
         warnings.warn(
             f"{path}: lines {damaged} are damaged; their trainings are done again",
             DamagedRecordWarning,
             stacklevel=3,
         )
-    return records
+    return found
 
 
 def append(path, record: dict) -> None:
-    """Add one line, whole whatever else is writing to the file."""
-    line = (json.dumps(record) + "\n").encode()
+    """Add one line, whole whatever else is writing to the file; NaN becomes null."""
+    plain = {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in record.items()}
+    line = (json.dumps(plain, allow_nan=False) + "\n").encode()
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
         size = os.lseek(handle, 0, os.SEEK_END)
@@ -63,46 +81,88 @@ def append(path, record: dict) -> None:
         os.close(handle)
 
 
-def run_key(zoo, X_test, y_test) -> str:
-    """Digest of the data and the recipe, which all records of a run share."""
+def data_key(zoo) -> str:
+    """Digest of a zoo's instances and labels."""
+    return joblib.hash((zoo.X_, zoo.y_))
+
+
+def recipe_key(zoo, X_test, y_test) -> str:
+    """Digest of the version, the data and the recipe."""
     params = zoo.estimator_.get_params(deep=False)
-    recipe = sorted((name, value) for name, value in params.items() if name not in _NOT_RECIPE)
-    return content_key(version("sksubsel"), zoo.X_, zoo.y_, X_test, y_test, recipe)
+    recipe = [(name, _plain(v)) for name, v in sorted(params.items()) if name not in _NOT_RECIPE]
+    return joblib.hash((version("sksubsel"), data_key(zoo), X_test, y_test, recipe))
+
+
+def run_key(zoo, archs, X_test, y_test) -> str:
+    """Digest of what is the same for all rows of a table: also the zoo and the architectures."""
+    keys = [architecture_key(arch) for arch in archs]
+    return joblib.hash((recipe_key(zoo, X_test, y_test), _zoo(zoo), keys))
 
 
 def selector_key(selector) -> str:
     """Digest of what determines a selector's choices, but for the data, budget and seed.
 
-    Fitted SubSelNets count by their parameters and their zoo, not by the numbers learned, which
-    another machine rounds differently.
+    A fitted SubSelNet counts by its parameters, seeds and zoo, not by the numbers learned, which
+    another machine rounds differently; a function by its code, its defaults and what it closes
+    over, not by what it calls.
+
+    Raises
+    ------
+    ValueError
+        If there is something in it that can be told from nothing else.
     """
-    kind = f"{type(selector).__module__}.{type(selector).__qualname__}"
     if isinstance(selector, SubSelNet):
-        zoo = selector.zoo_
-        of_zoo = (
-            [architecture_key(arch) for arch in zoo.architectures_],
-            zoo.trained_,
-            zoo.n_seeds,
-            run_key(zoo, None, None),
-        )
-        return content_key(kind, _content(selector, "zoo"), of_zoo, selector.selector_.seed_)
-    if hasattr(selector, "get_params"):
-        return content_key(kind, _content(selector, "budget", "random_state", "keep_rows"))
-    return content_key(selector)
+        parts = selector.encoder_, selector.approximator_, selector.selector_
+        return joblib.hash(([_plain(part) for part in parts], _zoo(selector.zoo_)))
+    if hasattr(selector, "get_params") and not isinstance(selector, type):
+        left_out = ("budget", "random_state", "keep_rows")
+        return joblib.hash((_kind(selector), _params(selector, *left_out)))
+    return joblib.hash(_plain(selector))
 
 
-def record_key(run, selector, arch, budget, seed, soft) -> str:
+def record_key(recipe, selector, arch, budget, seed, soft) -> str:
     """Digest of one training; `soft` is that of who gives soft targets, or None."""
-    return content_key(run, selector, architecture_key(arch), budget, seed, soft)
+    return joblib.hash((recipe, selector, architecture_key(arch), budget, seed, soft))
 
 
-def _content(estimator, *left_out):
-    """Parameters that matter, sorted; estimators among them by their class and parameters."""
-    content = []
-    for name, value in sorted(estimator.get_params(deep=False).items()):
-        if name in _NOT_CONTENT or name in left_out:
-            continue
-        if hasattr(value, "get_params") and not isinstance(value, type):
-            value = (f"{type(value).__module__}.{type(value).__qualname__}", _content(value))
-        content.append((name, value))
-    return content
+def _zoo(zoo):
+    archs = [architecture_key(arch) for arch in zoo.architectures_]
+    return archs, zoo.trained_, zoo.n_seeds, zoo._seed, recipe_key(zoo, None, None)
+
+
+def _params(estimator, *left_out):
+    """Parameters that matter, sorted."""
+    left_out = {*_NOT_CONTENT, *left_out}
+    params = estimator.get_params(deep=False)
+    return [(name, _plain(v)) for name, v in sorted(params.items()) if name not in left_out]
+
+
+def _plain(value):
+    """What stands for a value in a digest."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        return _kind(value), _params(value)
+    if isinstance(value, functools.partial):
+        return _plain([value.func, value.args, sorted(value.keywords.items())])
+    if isinstance(value, types.MethodType):
+        return _plain([value.__self__, value.__func__])
+    if isinstance(value, types.FunctionType):  # pickled it would be its name alone
+        closure = [cell.cell_contents for cell in value.__closure__ or ()]
+        keywords = sorted((value.__kwdefaults__ or {}).items())
+        return [_code(value.__code__), _plain([value.__defaults__, closure, keywords])]
+    try:
+        return joblib.hash(value)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"selectors must be picklable, to be told from one another; got {value!r}: {error}"
+        ) from error
+
+
+def _code(code):
+    inside = [_code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
+    return code.co_code, code.co_names, inside
+
+
+def _kind(value):
+    return f"{type(value).__module__}.{type(value).__qualname__}"

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import clone
 
 from sksubsel import spaces
+from sksubsel.benchmark.checks import FULL_DATA
 from sksubsel.benchmark.compare import compare, read_table
 from sksubsel.benchmark.config import check_names, make_selector, read_config
 from sksubsel.benchmark.data import load_data
@@ -52,8 +53,9 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
     check_names(only, specs, "selectors to run")
     chosen = {"budgets": budgets, "seeds": seeds}
     for key, values in chosen.items():
-        chosen[key] = config["compare"][key] if values is None else values
-        check_names(chosen[key], config["compare"][key], key)
+        own = config["compare"][key]
+        check_names(values or [], own, key)
+        chosen[key] = own if values is None else [own[own.index(value)] for value in values]
     seeds = chosen["seeds"]
     folder.mkdir(parents=True, exist_ok=True)
     data = load_data(**config["data"])
@@ -80,9 +82,13 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
         {name: selectors[name] for name in only}, drawn, judged, data.X_test, data.y_test,
         **chosen,
         soft_targets={name: selectors[source] for name, source in soft.items()},
-        records_file=records_file, n_jobs=n_jobs, verbose=verbose,
+        records_file=records_file, on_error="warn", n_jobs=n_jobs, verbose=verbose,
     )  # fmt: skip
-    table = read_table(records_file, run=run_key(judged, data.X_test, data.y_test))
+    run = run_key(judged, drawn, data.X_test, data.y_test)
+    table = read_table(records_file, run=run)
+    names = {FULL_DATA, *specs, *(f"{name} + soft targets" for name in specs)}
+    current = table.method.isin(names) & table.seed.isin(config["compare"]["seeds"])
+    table = table[current & table.budget.isin([1.0, *config["compare"]["budgets"]])]
     table.to_csv(folder / f"{Path(path).stem}.csv", index=False)
     return table
 
@@ -113,8 +119,11 @@ def fit_net(net, each, seed):
     """The net fitted; with a seed of its selector alone, so that the other parts are cached."""
     net = clone(net)
     if seed is not None:
-        given = {name: getattr(net, name) for name in _SELECTION}
-        defaults = SubsetSelector().get_params()
-        net.set_params(**{name: defaults[name] for name in _SELECTION})
-        net.set_params(selector=SubsetSelector(**given, random_state=seed))
+        selector = net.selector
+        if selector is None:
+            given = {name: getattr(net, name) for name in (*_SELECTION, "device", "verbose")}
+            selector = SubsetSelector(**given)
+            defaults = SubsetSelector().get_params()
+            net.set_params(**{name: defaults[name] for name in _SELECTION})
+        net.set_params(selector=clone(selector).set_params(random_state=seed))
     return net.fit(*each)

@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import ttest_1samp
 
-__all__ = ["format_table", "speedup_at", "summarize"]
+from sksubsel.benchmark.checks import FULL_DATA
+from sksubsel.metrics import jaccard, kendall_tau
+
+__all__ = ["format_table", "rank_agreement", "speedup_at", "summarize"]
 
 _MEANS = ["accuracy", "rar", "setup_time", "selection_time", "training_time", "speedup",
           "gb_minutes", "energy"]  # fmt: skip
@@ -34,9 +37,10 @@ def summarize(table: pd.DataFrame, *, reference=_REFERENCE) -> pd.DataFrame:
     keys = ["budget", "method"]
     groups = table.groupby(keys, sort=False)
     out = groups[[name for name in _MEANS if name in table]].mean()
-    variance = table.groupby([*keys, "arch"], sort=False).accuracy.var().groupby(keys).mean()
-    out.insert(1, "accuracy_se", np.sqrt(variance / groups.size()).reindex(out.index))
     accuracy = table.pivot_table("accuracy", [*keys, "arch"], "seed")
+    # a subset may be shared by the architectures, so that only seeds are independent
+    by_seed = [accuracy.loc[key].dropna(axis=1).mean(axis=0) for key in out.index]
+    out.insert(1, "accuracy_se", [means.sem() for means in by_seed])
     for name in ("gain", "gain_se", "p_value"):
         out[name] = np.nan
     for budget, method in out.index:
@@ -71,7 +75,7 @@ def speedup_at(table: pd.DataFrame, rar=(0.1, 0.2)) -> pd.DataFrame:
         NaN where no budget of the table loses so little. Budgets are not extrapolated: where all
         lose less, it is the largest speed-up there is.
     """
-    table = table[table.budget != 1.0]
+    table = table[table.method != FULL_DATA]
     curves = table.groupby(["method", "budget"], sort=False)[["rar", "speedup"]].mean()
     out = {}
     for method, curve in curves.groupby(level="method", sort=False):
@@ -85,6 +89,44 @@ def speedup_at(table: pd.DataFrame, rar=(0.1, 0.2)) -> pd.DataFrame:
             best.append(np.exp(max(values)) if values else np.nan)
         out[method] = best
     return pd.DataFrame.from_dict(out, orient="index", columns=list(rar)).rename_axis("method")
+
+
+def rank_agreement(table: pd.DataFrame, *, k=3) -> pd.DataFrame:
+    """How well training on subsets ranks the architectures (paper, appendix E.4).
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `compare`, with at least two architectures.
+    k : int, default=3
+        How many best architectures are to be found.
+
+    Returns
+    -------
+    DataFrame
+        One row per method and budget: ``kendall_tau`` between the architectures' mean accuracies
+        over seeds on the subset and on all data, ``jaccard`` of the `k` best of both (NaN with no
+        more than `k` architectures), ``regret``, how much less accurate on all data the one that is
+        best on subsets is than the best of all.
+    """
+    means = table.pivot_table("accuracy", ["budget", "method"], "arch", sort=False)
+    full = means.xs(1.0, level="budget").loc[FULL_DATA]
+    rows = []
+    for (budget, method), found in means.iterrows():
+        if method == FULL_DATA:
+            continue
+        found = found.dropna()
+        known = full[found.index]
+        rows.append(
+            {
+                "budget": budget,
+                "method": method,
+                "kendall_tau": kendall_tau(found, known) if len(found) > 1 else np.nan,
+                "jaccard": jaccard(found, known, k=k) if len(found) > k else np.nan,
+                "regret": full.max() - known[found.idxmax()],
+            }
+        )
+    return pd.DataFrame(rows).sort_values("budget", kind="stable", ignore_index=True)
 
 
 def format_table(summary) -> str:

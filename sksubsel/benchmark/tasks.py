@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 import os
 import platform
-import time
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from sklearn.base import clone
 from sklearn.metrics import balanced_accuracy_score
 from threadpoolctl import threadpool_limits
@@ -21,7 +21,9 @@ from sksubsel.benchmark.meter import Meter
 from sksubsel.samplers.kernels import check_rows
 from sksubsel.subselnet import SubSelNet
 
-__all__ = ["Training", "kind_of", "run_task"]
+__all__ = ["Task", "Training", "kind_of", "run_task"]
+
+_MAX_JUDGED = 5_000  # rows that the accuracy on those trained on is taken of
 
 
 class Training(NamedTuple):
@@ -37,7 +39,18 @@ class Training(NamedTuple):
 
     def name(self) -> dict:
         """What it is called in the table."""
-        return {"method": self.method, "budget": self.given}
+        return {
+            "method": self.method, "budget": self.given, "arch": self.arch.hash, "seed": self.seed
+        }  # fmt: skip
+
+
+class Task(NamedTuple):
+    """Trainings of one selector that go together."""
+
+    selector: Any
+    source: SubSelNet | None  # gives soft targets
+    setup_times: dict  # of each budget, None: whatever the budget
+    trainings: list[Training]
 
 
 class _Chosen(NamedTuple):
@@ -46,7 +59,6 @@ class _Chosen(NamedTuple):
     rows: np.ndarray | None = None
     weights: np.ndarray | None = None
     callback: SubsetCallback | None = None
-    setup_time: float = 0.0
     meter: Meter | None = None
     shared: bool = False
 
@@ -58,24 +70,32 @@ def kind_of(selector) -> str | None:
     for kind, cls in (("net", SubSelNet), ("rows", BaseSelector), ("callback", SubsetCallback)):
         if isinstance(selector, cls):
             return kind
-    return "function" if callable(selector) else None
+    return "function" if callable(selector) and not isinstance(selector, type) else None
 
 
-def run_task(run, selector, source, trainings, zoo, X_test, y_test, path, n_threads) -> list[dict]:
-    """Make the trainings of one selector, in their order; each is recorded when it is finished.
+def run_task(run, task, zoo, X_test, y_test, path, n_threads, on_error) -> list[dict]:
+    """Make the trainings of a task, in their order; each is recorded when it is finished.
 
-    `source` gives soft targets. Trainings with the same budget and seed share what an architecture
-    has no part in.
+    Trainings with the same budget and seed share what an architecture has no part in. Where
+    `on_error` is "warn", one that fails gives ``{"error": ..., "method": ..., ...}``.
     """
-    found, setup = [], _Setup(selector, zoo)
-    device = zoo.estimator_.device if hasattr(zoo.estimator_, "device") else "cpu"
+    found, setup = [], _Setup(task.selector, zoo)
+    device = str(getattr(zoo.estimator_, "device", "cpu"))
+    if device.startswith("cuda"):  # its start is nobody's time
+        torch.zeros(1, device=device)
     with torch_threads(n_threads), threadpool_limits(n_threads):
-        for training in trainings:
-            chosen = setup.choose(training, device)
-            record = _train(training, chosen, source, zoo, X_test, y_test, device)
-            record = {"key": training.key, "run": run, **training.name(), **record}
+        for training in task.trainings:
+            try:
+                chosen = setup.choose(training, device)
+                record = _train(training, chosen, task, zoo, X_test, y_test, device)
+            except Exception as error:
+                if on_error == "raise":
+                    raise
+                found.append({"error": f"{type(error).__name__}: {error}", **training.name()})
+                continue
             if n_threads is not None:  # side by side, the others' energy is counted too
                 record["energy"] = float("nan")
+            record = {"key": training.key, "run": run, **training.name(), **record}
             if path is not None:
                 records.append(path, record)
             found.append(record)
@@ -92,7 +112,7 @@ class _Setup:
     def choose(self, training, device) -> _Chosen:
         """What is selected for a training."""
         if self.kind == "full":
-            return _Chosen(meter=Meter(device))
+            return _Chosen()
         architecture = training.arch.hash if self.kind in ("net", "function") else None
         of = (training.budget, training.seed, architecture)
         if of != self._of:  # else the same rows, trained on in another way
@@ -102,7 +122,7 @@ class _Setup:
     def _by_callback(self, training, device):
         callback = clone(self.selector)
         callback.set_params(budget=training.budget, random_state=training.seed, keep_rows=False)
-        return _Chosen(callback=callback, meter=Meter(device))
+        return _Chosen(callback=callback)
 
     def _by_function(self, training, device):
         with Meter(device) as meter:
@@ -110,12 +130,10 @@ class _Setup:
         return _Chosen(check_rows(rows, len(self.zoo.y_), "a selector's rows"), meter=meter)
 
     def _by_net(self, training, device):
-        start = time.perf_counter()
-        self.selector.prepare(training.budget)
-        setup = sum(self.selector.fit_times_.values()) + time.perf_counter() - start
+        self.selector.prepare(training.budget)  # what a pickle leaves out
         with Meter(device) as meter:
             rows = self.selector.select(training.arch, training.budget, training.seed)
-        return _Chosen(rows, setup_time=setup, meter=meter)
+        return _Chosen(rows, meter=meter)
 
     def _by_rows(self, training, device):
         X, y = self.zoo.X_, self.zoo.y_
@@ -129,26 +147,21 @@ class _Setup:
         params, before = self._shared[training.seed]
         with Meter(device) as meter:
             selector.fit(X, y, **params)
-        for name in ("seconds", "gb_minutes", "energy"):
-            setattr(meter, name, getattr(before, name) + getattr(meter, name))
         weights = selector.sample_weight_
         weights = None if (weights == weights[0]).all() else weights
-        return _Chosen(selector.sample_indices_, weights, meter=meter, shared=True)
+        return _Chosen(selector.sample_indices_, weights, meter=meter + before, shared=True)
 
 
-def _train(training, chosen, source, zoo, X_test, y_test, device):
-    """One training, as a record."""
+def _train(training, chosen, task, zoo, X_test, y_test, device):
+    """One training, as a record without its name."""
     rows, targets, recipe = chosen.rows, None, {}
     if chosen.callback is not None:
         own = zoo.estimator_.get_params().get("callbacks") or []
-        recipe = {
-            "callbacks": [*own, chosen.callback],
-            "max_epochs": _n_epochs(zoo, training.budget),
-        }
-    selection = chosen.meter
+        epochs = _n_epochs(zoo, training.budget, chosen.callback)
+        recipe = {"callbacks": [*own, chosen.callback], "max_epochs": epochs}
     with Meter(device) as meter:
         if training.soft:
-            targets = source.soft_targets(training.arch, rows)
+            targets = task.source.soft_targets(training.arch, rows)
         model = zoo.train(
             training.arch,
             rows,
@@ -158,41 +171,54 @@ def _train(training, chosen, source, zoo, X_test, y_test, device):
             **recipe,
         )
     n_selected = len(zoo.y_) if rows is None else len(rows)
-    selection_time = 0.0 if rows is None else selection.seconds
+    selection_time = 0.0 if chosen.meter is None else chosen.meter.seconds
+    training_time = meter.seconds
     if chosen.callback is not None:
-        history = chosen.callback.history_
-        n_selected = round(float(np.mean([row["n_selected"] for row in history])))
-        selection_time = float(sum(row["seconds"] for row in history))
-        meter.seconds -= selection_time
-    predicted = model.predict(X_test)
+        n_selected = round(float(np.mean([epoch["n_train"] for epoch in model.history_])))
+        selection_time = float(sum(row["seconds"] for row in chosen.callback.history_))
+        training_time -= selection_time
     accuracy = balanced = float(model.score(X_test, y_test))
     if zoo.task_ == "classification":
-        balanced = float(balanced_accuracy_score(y_test, predicted))
-    costs = {
-        name: getattr(meter, name) + (0.0 if rows is None else getattr(selection, name))
-        for name in ("gb_minutes", "energy")
-    }
+        balanced = float(balanced_accuracy_score(y_test, model.predict(X_test)))
+    setup_time = task.setup_times.get(training.budget, 0.0)
+    if training.soft and task.source is not task.selector:
+        setup_time += sum(task.source.fit_times_.values())
+    total = meter if chosen.meter is None else meter + chosen.meter
+    threads = f"{torch.get_num_threads()} of {os.cpu_count()} cores"
     return {
         "n_selected": n_selected,
-        "arch": training.arch.hash,
-        "seed": training.seed,
         "accuracy": accuracy,
         "balanced_accuracy": balanced,
-        "setup_time": chosen.setup_time,
+        "train_accuracy": _train_accuracy(model, zoo, rows),
+        "setup_time": setup_time,
         "selection_time": selection_time,
         "shared": chosen.shared,
-        "training_time": meter.seconds,
-        **costs,
-        "machine": f"{platform.machine()}, {_processor()}, {os.cpu_count()} cores",
+        "training_time": training_time,
+        "gb_minutes": total.gb_minutes,
+        "energy": total.energy,
+        "machine": f"{platform.machine()}, {_processor()}, {threads}, {_device_name(device)}",
         "date": str(datetime.date.today()),
     }
 
 
-def _n_epochs(zoo, budget):
-    """Epochs of a training on so many rows by the zoo's recipe: adaptive ones get as many steps."""
+def _train_accuracy(model, zoo, rows):
+    """On the rows trained on, or 5,000 of them; of an adaptive method on all."""
+    rows = np.arange(len(zoo.y_)) if rows is None else rows
+    rows = rows[:: -(-len(rows) // _MAX_JUDGED)]
+    y = zoo.y_[rows] if zoo.classes_ is None else zoo.classes_[zoo.y_[rows]]
+    return float(model.score(zoo.X_[rows], y))
+
+
+def _n_epochs(zoo, budget, callback):
+    """Epochs of a training on so many rows by the zoo's recipe: adaptive ones get as many."""
     recipe = zoo.estimator_.get_params()
-    n_batches = -(-budget // recipe["batch_size"])
+    n_rows = budget if getattr(callback.strategy, "uses_budget", True) else len(zoo.y_)
+    n_batches = -(-n_rows // recipe["batch_size"])
     return max(recipe["max_epochs"], -(-recipe["min_steps"] // n_batches))
+
+
+def _device_name(device):
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
 
 
 def _processor():

@@ -1,15 +1,21 @@
 import json
+from functools import partial
+from threading import Lock
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.utils._param_validation import InvalidParameterError
 
-from sksubsel import SubSelNet
+from sksubsel import ArchitectureRegressor, ModelZoo, SubSelNet
 from sksubsel.baselines import CRAIG, EL2N, Random, RidgeDesign, SubsetCallback
-from sksubsel.baselines.adaptive import RS2Strategy
+from sksubsel.baselines.adaptive import InfoBatchStrategy, RS2Strategy
 from sksubsel.benchmark import FULL_DATA, compare, read_table
 from sksubsel.benchmark.records import DamagedRecordWarning, append, read, selector_key
 from sksubsel.encoder import ArchitectureEncoder
+from sksubsel.spaces import NASBench101
+from sksubsel.zoo.zoo import TrainingFailedWarning
 
 TIMES = ["setup_time", "selection_time", "training_time", "speedup", "gb_minutes", "energy"]
 
@@ -77,6 +83,9 @@ def test_a_row_is_what_a_training_by_hand_gives(tiny, selectors):
     for method, model in wanted.items():
         found = table[(table.method == method) & (table.arch == arch.hash)]
         assert found.accuracy.item() == model.score(tiny.X_test, tiny.y_test)
+    fitted = tiny.zoo.train(arch, rows, random_state=3).score(tiny.X[rows], tiny.y[rows])
+    found = table[(table.method == "random") & (table.arch == arch.hash)]
+    assert found.train_accuracy.item() == fitted
 
 
 def test_workers_change_no_result(tiny, selectors):
@@ -167,6 +176,7 @@ def test_records_resume(tiny, selectors, tmp_path, monkeypatch):
     pd.testing.assert_frame_equal(again, whole)
     run(tiny, {**selectors, "other name": Random(stratify="equal")}, records_file=path)
     assert not trained  # known by what they are, not by their name
+    assert set(read_table(path).method) == {"full data", "random", "net", "other name"}
     run(tiny, {**selectors, "more": Random()}, records_file=path)
     assert len(trained) == 8
 
@@ -179,12 +189,112 @@ def test_selectors_are_known_by_what_they_are(tiny, selectors):
     other = SubSelNet(mode="inductive", encoder=net.encoder, approximator=net.approximator)
     other.set_params(random_state=0).fit(tiny.archs, tiny.zoo)
     assert selector_key(net) != selector_key(other)
+    again = SubSelNet(encoder=net.encoder, approximator=net.approximator, random_state=0)
+    assert selector_key(again.fit(tiny.archs, tiny.zoo)) == selector_key(net)
+    again.set_params(random_state=1).fit(tiny.archs, tiny.zoo)
+    assert selector_key(again) != selector_key(net)
     few = SubSelNet(encoder=net.encoder, approximator=net.approximator, random_state=0)
     few.fit(tiny.archs[:5], tiny.zoo[:5])
     assert selector_key(net) != selector_key(few)
     rs2 = SubsetCallback(RS2Strategy())
     assert selector_key(rs2) != selector_key(SubsetCallback(RS2Strategy(), every=2))
     assert selector_key(rs2) == selector_key(SubsetCallback(RS2Strategy(), budget=0.3))
+
+
+def test_functions_are_known_by_their_code():
+    def first(arch, budget, seed, *, start=0):
+        return np.arange(start, start + budget)
+
+    def second(arch, budget, seed, *, start=1):
+        return np.arange(start, start + budget)
+
+    def renamed(arch, budget, seed, *, start=0):
+        return np.arange(start, start + budget)
+
+    assert selector_key(first) == selector_key(renamed) != selector_key(second)
+    moved = [partial(first, start=k) for k in (5, 6)]
+    assert len({selector_key(function) for function in (first, *moved)}) == 3
+    closures = [(lambda arch, budget, seed, k=k: np.arange(k, k + budget)) for k in (0, 1)]
+    assert selector_key(closures[0]) != selector_key(closures[1])
+
+    class Rows:
+        def __call__(self, arch, budget, seed):
+            return np.arange(budget)
+
+    unknown = Rows()
+    unknown.lock = Lock()
+    with pytest.raises(ValueError, match="picklable"):
+        selector_key(unknown)
+
+
+def test_a_name_means_what_it_was_last_given(tiny, tmp_path):
+    path = tmp_path / "records.jsonl"
+    tables = [
+        run(tiny, {"m": Random(stratify=stratify)}, records_file=path)
+        for stratify in ("equal", "proportional", "equal")
+    ]
+    assert (tables[0].accuracy != tables[1].accuracy).any()
+    same(tables[0], tables[2])
+    last = read_table(path).sort_values(["method", "budget", "arch", "seed"], ignore_index=True)
+    wanted = tables[2].sort_values(["method", "budget", "arch", "seed"], ignore_index=True)
+    same(last, wanted)
+
+
+def test_a_failure_leaves_the_others(tiny, tmp_path):
+    def fails(arch, budget, seed):
+        raise MemoryError("too little")
+
+    params = {"budgets": (20,), "seeds": (0,)}
+    with pytest.raises(MemoryError):
+        run(tiny, {"bad": fails}, **params)
+    with pytest.warns(TrainingFailedWarning, match=r"2 trainings .*\['bad'\].*too little"):
+        table = run(tiny, {"bad": fails, "random": Random()}, on_error="warn", **params)
+    assert set(table.method) == {"full data", "random"} and len(table) == 4
+
+
+def test_strategies_without_a_budget_are_trained_once(tiny, tmp_path):
+    path = tmp_path / "records.jsonl"
+    table = run(
+        tiny, {"InfoBatch": SubsetCallback(InfoBatchStrategy())}, seeds=(0,), records_file=path
+    )
+    rows = table[table.method == "InfoBatch"]
+    assert rows.budget.value_counts().to_dict() == {20: 2, 0.5: 2}
+    assert rows.groupby("arch").accuracy.nunique().max() == 1
+    assert len({record["key"] for record in read(path)}) == 4
+    callback = SubsetCallback(InfoBatchStrategy(), random_state=0)
+    model = tiny.zoo.train(tiny.unseen[0], random_state=0, callbacks=[callback])
+    row = rows.iloc[0]
+    assert row.accuracy == model.score(tiny.X_test, tiny.y_test)
+    assert row.n_selected == round(np.mean([epoch["n_train"] for epoch in model.history_]))
+
+
+def test_setup_is_what_is_spent_before_the_first(tiny, selectors):
+    net = selectors["net"]
+    shared = SubSelNet(mode="inductive", encoder=net.encoder, approximator=net.approximator)
+    shared.set_params(random_state=0).fit(tiny.archs, tiny.zoo)
+    table = run(
+        tiny, {"random": Random(), "shared": shared}, soft_targets={"random": net}, seeds=(0,)
+    ).groupby(["method", "budget"])
+    spent = table.setup_time.unique()
+    assert all(len(times) == 1 for times in spent)
+    assert spent["random", 20] == spent["random", 0.5] == 0
+    fit = sum(net.fit_times_.values())
+    assert spent["random + soft targets", 20][0] == pytest.approx(fit)
+    assert spent["shared", 20][0] > sum(shared.fit_times_.values())
+
+
+def test_regression():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((120, 1, 8, 8)).astype(np.float32)
+    y = X[:, 0, 0, 0] + 5.0
+    space = NASBench101(stem_channels=4, n_stacks=1, n_cells=1)
+    archs = space.sample(2, random_state=0)
+    recipe = ArchitectureRegressor(build=space.build, max_epochs=1)
+    zoo = ModelZoo(recipe, random_state=0).fit(archs[:1], X, y)
+    table = compare({"random": Random()}, archs[1:], zoo, X, y, budgets=(30,), seeds=(0,))
+    assert len(table) == 2 and (table.accuracy == table.balanced_accuracy).all()
+    with pytest.raises(ValueError, match="soft_targets must be empty for regression"):
+        compare({"random": Random()}, archs[1:], zoo, X, y, soft_targets={"random": None})
 
 
 def test_several_machines_are_told(tiny, selectors, tmp_path):
@@ -232,6 +342,53 @@ def test_errors(tiny, selectors, tmp_path):
         run(tiny, {"x": SubSelNet()})
     with pytest.raises(ValueError, match="2 seeds; got 1"):
         run(tiny, {"x": [net]})
+    with pytest.raises(ValueError, match="2 seeds; got 1"):
+        run(tiny, selectors, soft_targets={"random": [net]})
+    other = ModelZoo(tiny.recipe, random_state=0).fit(tiny.archs[:2], tiny.X[::-1], tiny.y)
+    with pytest.raises(ValueError, match=r"'x'\] must be fitted on the instances and labels"):
+        compare({"x": net}, tiny.unseen, other, tiny.X_test, tiny.y_test)
+    with pytest.raises(InvalidParameterError, match="'stratify'"):
+        run(tiny, {"x": Random(stratify="equall")})
+    for seeds in ((0, 0), (-1,), (0.5,), (True,)):
+        with pytest.raises(ValueError, match="seeds must be one or more distinct ints"):
+            run(tiny, selectors, seeds=seeds)
+    with pytest.raises(ValueError, match="budgets must be distinct; got 0.2 for 30"):
+        run(tiny, selectors, budgets=(30, 0.2))
+    for X_test, y_test in ((tiny.X_test[:, :, 1:], tiny.y_test), (tiny.X_test, tiny.y_test[1:])):
+        with pytest.raises(ValueError, match="X_test must have the instance shape"):
+            compare(selectors, tiny.unseen, tiny.zoo, X_test, y_test)
+    with pytest.raises(ValueError, match="y_test must be of the zoo's classes"):
+        compare(selectors, tiny.unseen, tiny.zoo, tiny.X_test, tiny.y_test + 100)
+    with pytest.raises(NotFittedError):
+        compare(selectors, tiny.unseen, ModelZoo(), tiny.X_test, tiny.y_test)
+    with pytest.raises(ValueError, match="archs"):
+        compare(selectors, [], tiny.zoo, tiny.X_test, tiny.y_test)
+    with pytest.warns(UserWarning, match="has learned from 1 of the 1 architectures"):
+        compare(
+            {"net": net}, tiny.archs[:1], tiny.zoo, tiny.X_test, tiny.y_test,
+            budgets=(20,), seeds=(0,),
+        )  # fmt: skip
+
+
+def test_numpy_numbers_and_a_new_folder(tiny, tmp_path):
+    path = tmp_path / "new" / "records.jsonl"
+    params = {"budgets": np.array([20]), "seeds": np.arange(1), "records_file": path}
+    table = run(tiny, {"random": Random()}, **params)
+    same(table, run(tiny, {"random": Random()}, **params))
+    assert len(read(path)) == len(table) == 4
+    for line in path.read_text().splitlines():
+        json.loads(line, parse_constant=pytest.fail)
+
+
+def test_threads_do_not_depend_on_what_is_left(tiny, selectors, tmp_path):
+    path = tmp_path / "records.jsonl"
+    params = {"records_file": path, "n_jobs": 2, "seeds": (0,), "budgets": (20,)}
+    run(tiny, {"random": Random()}, **params)
+    table = run(tiny, {"random": Random(), "more": Random(stratify="equal")}, **params)
+    assert table.machine.nunique() == 1
+
+
+def test_errors_of_records(tiny, selectors, tmp_path):
     with pytest.raises(ValueError, match="folder"):
         run(tiny, selectors, records_file=tmp_path)
     with pytest.raises(ValueError, match=r"rows must be in \[0, N=150\)"):
@@ -247,7 +404,7 @@ def test_a_table_from_records_alone(tiny, selectors, tmp_path):
         found.sort_values(order, ignore_index=True), whole.sort_values(order, ignore_index=True)
     )
     # of two with the same name the later counts
-    *_, last = (json.loads(line) for line in path.read_text().splitlines())
+    *_, last = read(path)
     append(path, {**last, "key": "made up", "accuracy": 0.125})
     again = read_table(path)
     assert len(again) == len(whole) and (again.accuracy == 0.125).sum() == 1

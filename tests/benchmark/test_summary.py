@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sksubsel.benchmark import format_table, speedup_at, summarize
+from sksubsel.benchmark import format_table, rank_agreement, speedup_at, summarize
 
 
 def made_up(**columns):
@@ -28,8 +28,8 @@ def made_up(**columns):
 def test_summary():
     base, method = summarize(made_up()).itertuples()
     assert base.accuracy == pytest.approx(0.71)
-    # variance within architectures: 4e-4 and 0, on average 2e-4, of six runs
-    assert base.accuracy_se == pytest.approx(np.sqrt(2e-4 / 6))
+    means = np.array([0.70, 0.72, 0.71])  # of the architectures, seed by seed
+    assert base.accuracy_se == pytest.approx(means.std(ddof=1) / np.sqrt(3))
     assert base.training_time == 3
     assert np.isnan(base.gain) and np.isnan(base.p_value)
     gains = np.array([1.0, 3.0, 3.0])  # means of (2, 0), (4, 2) and (5, 1) points
@@ -73,3 +73,25 @@ def test_speedup_at():
     # half way from .05 to .15: the geometric mean of 8 and 16
     np.testing.assert_allclose(found.loc["m"], [np.sqrt(128), 16, 32, 64])
     np.testing.assert_allclose(found.loc["bad"], [np.nan, np.nan, np.nan, 9])
+
+
+def test_rank_agreement():
+    accuracy = {
+        "full data": [0.9, 0.8, 0.7, 0.6],
+        "same": [0.5, 0.4, 0.3, 0.2],
+        "two swapped": [0.5, 0.6, 0.3, 0.2],
+        "reverse": [0.1, 0.2, 0.3, 0.4],
+    }
+    rows = [
+        (method, 1.0 if method == "full data" else 0.1, arch, seed, value + 0.01 * seed)
+        for method, values in accuracy.items()
+        for arch, value in zip("abcd", values)
+        for seed in (0, 1)
+    ]
+    table = pd.DataFrame(rows, columns=["method", "budget", "arch", "seed", "accuracy"])
+    found = rank_agreement(table, k=1).set_index("method")
+    np.testing.assert_allclose(found.kendall_tau, [1, 4 / 6, -1])
+    np.testing.assert_allclose(found.jaccard, [1, 0, 0])
+    np.testing.assert_allclose(found.regret, [0, 0.1, 0.3], atol=1e-12)
+    few = rank_agreement(table[table.arch.isin(["a", "b"])], k=2)
+    assert few.jaccard.isna().all() and few.kendall_tau.notna().all()

@@ -53,6 +53,7 @@ class InfoBatchStrategy(Strategy):
     }
     every = 1
     records_losses = True
+    uses_budget = False
 
     def __init__(self, *, ratio=0.5, delta=0.875):
         self.ratio = ratio

@@ -107,12 +107,15 @@ class Strategy(BaseEstimator, ABC):
         Epochs on all data before the first selection by default.
     records_losses : bool
         Whether the loss of each instance trained on is to be recorded.
+    uses_budget : bool
+        Whether it keeps to the budget, and does not choose its own number of rows.
     """
 
     _parameter_constraints: dict = {}
     every = 20
     warm_start = 0
     records_losses = False
+    uses_budget = True
 
     def start(self, n_samples, rng):
         """Forget earlier runs and check the parameters; called before the first selection."""

@@ -1,0 +1,129 @@
+"""What `compare` is asked, looked at before anything is trained."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sksubsel._validation import check_budget, check_X
+from sksubsel.baselines import SubsetCallback
+from sksubsel.benchmark.records import data_key
+from sksubsel.benchmark.tasks import kind_of
+from sksubsel.subselnet import SubSelNet
+
+__all__ = ["FULL_DATA", "check_run", "check_selectors"]
+
+FULL_DATA = "full data"
+"""The method's name of trainings on all instances."""
+
+
+def check_run(zoo, archs, X_test, y_test, budgets, seeds):
+    """X_test, y_test, budgets as given with their counts, and seeds, all as plain Python numbers.
+
+    Raises
+    ------
+    ValueError
+        If one of them is out of range, or does not go with the zoo.
+    """
+    zoo._check_is_fitted()
+    if len(archs) == 0:
+        raise ValueError("archs must hold at least one architecture; got none")
+    X_test, y_test = check_X(X_test, "X_test"), np.asarray(y_test)
+    if y_test.ndim != 1 or len(X_test) != len(y_test) or X_test.shape[1:] != zoo.X_.shape[1:]:
+        raise ValueError(
+            f"X_test must have the instance shape {zoo.X_.shape[1:]} of the zoo's X and y_test its "
+            f"length; got {X_test.shape} and {y_test.shape}"
+        )
+    if zoo.classes_ is not None:
+        unknown = np.setdiff1d(y_test, zoo.classes_)
+        if len(unknown):
+            raise ValueError(f"y_test must be of the zoo's classes {zoo.classes_}; got {unknown}")
+    counts: dict = {}
+    for budget in budgets:
+        budget = budget.item() if hasattr(budget, "item") else budget
+        count = check_budget(budget, len(zoo.y_))
+        if count in counts.values():
+            raise ValueError(f"budgets must be distinct; got {budget} for {count} instances twice")
+        counts[budget] = count
+    seeds = list(seeds)
+    good = [isinstance(seed, Integral) and not isinstance(seed, bool) for seed in seeds]
+    if not seeds or not all(good) or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise ValueError(f"seeds must be one or more distinct ints of at least 0; got {seeds}")
+    return X_test, y_test, counts, [int(seed) for seed in seeds]
+
+
+def check_selectors(selectors, seeds, soft_targets, zoo, archs) -> dict:
+    """Who gives each method's soft targets.
+
+    Raises
+    ------
+    ValueError
+        If a selector is none, is not of the zoo's data, or has a wrong parameter.
+    """
+    digests = {id(zoo): data_key(zoo)}
+    for name, selector in selectors.items():
+        if name == FULL_DATA:
+            raise ValueError(f"selectors must not be named {FULL_DATA!r}, which is the reference")
+        for one in _each(selector, seeds, f"selectors[{name!r}]"):
+            if one is None or kind_of(one) is None:
+                raise ValueError(
+                    f"selectors[{name!r}] must be a fitted SubSelNet, a selector of (X, y), a "
+                    f"SubsetCallback or a callable; got {one!r}"
+                )
+            if isinstance(one, SubSelNet):
+                _check_net(one, f"selectors[{name!r}]", zoo, digests)
+                _warn_of_seen(one, name, archs)
+            elif kind_of(one) == "rows":
+                one._validate_params()
+    given = dict(soft_targets) if isinstance(soft_targets, Mapping) else {}
+    sources = {name: given.get(name, selectors.get(name)) for name in soft_targets}
+    if sources and zoo.task_ == "regression":
+        raise ValueError("soft_targets must be empty for regression; got " + str(list(sources)))
+    for name, source in sources.items():
+        if name not in selectors or isinstance(selectors[name], SubsetCallback):
+            raise ValueError(f"soft_targets must name selectors of rows; got {name!r}")
+        for one in _each(source, seeds, f"soft_targets[{name!r}]"):
+            if not isinstance(one, SubSelNet):
+                raise ValueError(
+                    "soft_targets must name SubSelNets among the selectors, or give a fitted one; "
+                    f"got {name!r}"
+                )
+            _check_net(one, f"soft_targets[{name!r}]", zoo, digests)
+    return sources
+
+
+def _each(given, seeds, where):
+    if not isinstance(given, Sequence):
+        return [given]
+    if len(given) != len(seeds):
+        raise ValueError(
+            f"{where} must be one selector, or one for each of the {len(seeds)} seeds; got "
+            f"{len(given)}"
+        )
+    return given
+
+
+def _check_net(net, where, zoo, digests):
+    try:
+        check_is_fitted(net)
+    except ValueError as error:
+        raise ValueError(f"{where} must be fitted; got one that is not") from error
+    if id(net.zoo_) not in digests:
+        digests[id(net.zoo_)] = data_key(net.zoo_)
+    if digests[id(net.zoo_)] != digests[id(zoo)]:
+        raise ValueError(f"{where} must be fitted on the instances and labels of zoo; got others")
+
+
+def _warn_of_seen(net, name, archs):
+    trained = {net.zoo_.architectures_[i].hash for i in net.zoo_.trained_}
+    n_seen = sum(arch.hash in trained for arch in archs)
+    if n_seen:
+        warnings.warn(
+            f"selectors[{name!r}] has learned from {n_seen} of the {len(archs)} architectures "
+            "that are compared on",
+            stacklevel=4,
+        )
