@@ -338,6 +338,15 @@ def test_select_is_consistent_with_fit(name):
 
 
 @law()
+def test_what_fits_with_several_budgets_share_changes_no_selection(name):
+    X, y = data()
+    for budget in (7, 29):
+        selector = CASES[name].make(budget)
+        rows = selector.fit(X, y, **selector._shared_fit_params(X, y)).sample_indices_
+        np.testing.assert_array_equal(rows, fitted(name, budget).sample_indices_)
+
+
+@law()
 @pytest.mark.parametrize("kind", ["copies", "pairs", "equal", "zero", "constant"])
 def test_degenerate_rows(name, kind):
     X, y = data()
