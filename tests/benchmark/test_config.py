@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,8 @@ from sksubsel.benchmark.config import make_selector
 from sksubsel.benchmark.data import load_data
 from sksubsel.cli import main
 from sksubsel.datasets import load_digits_images
+
+PROTOCOLS = Path(__file__).parents[2] / "benchmarks" / "protocol"
 
 CONFIG = """
 [data]
@@ -165,6 +169,15 @@ def test_mistakes_cost_no_training(tmp_path, old, new, message):
     path.write_text(CONFIG.replace(old, new, 1))
     with pytest.raises(ValueError, match=message):
         read_config(path)
+
+
+@pytest.mark.parametrize("path", sorted(PROTOCOLS.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_protocols_are_in_order(path):
+    config = read_config(path)
+    assert "class-balanced random" in config["selectors"]
+    # chosen with nothing that is judged by
+    assert config["architectures"]["n_validation"] >= 5
+    assert config["data"]["fractions"][1] > 0
 
 
 def test_selectors_are_needed(tmp_path):
