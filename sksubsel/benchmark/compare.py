@@ -107,6 +107,8 @@ def compare(
     ------
     ValueError
         If something is wrong with an argument, before anything is trained.
+    RuntimeError
+        If a training on all data failed and ``on_error="warn"``.
 
     Warns
     -----
@@ -161,6 +163,8 @@ def compare(
             progress.step(len(found))
     if failed:
         first = failed[0]
+        if any(record["method"] == FULL_DATA for record in failed):
+            raise RuntimeError(f"training on all data, the reference, failed: {first['error']}")
         warnings.warn(
             f"{len(failed)} trainings failed and are left out, of the methods "
             f"{sorted({record['method'] for record in failed})}. The first, of "
