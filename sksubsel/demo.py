@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.model_selection import train_test_split
 
 from sksubsel.baselines import Random
-from sksubsel.benchmark import compare, format_table, summarize
+from sksubsel.benchmark import LEGEND, compare, format_table, summarize
 from sksubsel.datasets import load_digits_images
 from sksubsel.spaces import NASBench101
 from sksubsel.subselnet import SubSelNet
@@ -48,7 +48,7 @@ def run_demo(*, figure=None, table=None, n_jobs=2, seed=0):
     estimator = ArchitectureClassifier(
         build=space.build, max_epochs=10, min_steps=120, lr=1e-2, random_state=seed
     )
-    zoo = ModelZoo(estimator, n_pretrained=12, n_jobs=n_jobs, random_state=seed)
+    zoo = ModelZoo(estimator, n_pretrained=12, n_jobs=n_jobs, random_state=seed, verbose=1)
     return run_comparison(
         zoo, seen, unseen, (X_train, y_train, X_test, y_test),
         budgets=(0.05, 0.1), seeds=(0, 1, 2), n_jobs=n_jobs, seed=seed,
@@ -87,7 +87,8 @@ def run_comparison(
         else:
             net.fit(seen, zoo)
         nets[name] = net
-        print(f"{name}: fitted in {time.perf_counter() - start:.1f} s")
+        shared = "" if len(nets) > 1 else ", with the parts that the next ones share"
+        print(f"{name}: fitted in {time.perf_counter() - start:.1f} s{shared}")
     selectors = {
         "random": Random(),
         "class-balanced random": Random(stratify="equal"),
@@ -95,10 +96,10 @@ def run_comparison(
     }
     rows = compare(
         selectors, unseen, zoo, X_test, y_test, budgets=budgets, seeds=seeds,
-        soft_targets=("SubSelNet, transductive",),
-        n_jobs=n_jobs,
+        soft_targets=("SubSelNet, transductive",), n_jobs=n_jobs, verbose=1,
     )  # fmt: skip
     print(format_table(summarize(rows)))
+    print(LEGEND)
     if table is not None:
         rows.to_csv(table, index=False)
         print(f"rows written to {table}")

@@ -40,7 +40,8 @@ class SubSelNet(TransformerMixin, BaseEstimator):
 
     ``fit`` trains a zoo of architectures (or takes one), learns to embed architectures and to
     predict their outputs on the training instances; ``select`` then chooses the instances to
-    train any other architecture on, in milliseconds.
+    train any other architecture on: in milliseconds by entropy or where architectures share a
+    subset, in about a second for 1,000 of 20,000 instances by a design of its own.
 
     To scikit-learn, the list of architectures is X and the zoo is y: folds, searches and
     pipelines split over architectures.
@@ -73,7 +74,8 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         From X to (N, F), for the approximator that is made where none is given.
     memory : str, joblib.Memory or None, default=None
         Caches the fitted encoder and approximator, so that a search over `lam` and `beta` fits
-        them once per fold.
+        them once per fold. It needs an int `random_state`: with None each fit has seeds of its
+        own, and nothing is found again.
     n_jobs : int or None, default=None
         Networks of the zoo trained side by side, where no `zoo` is given.
     device : str, default="cpu"

@@ -5,10 +5,11 @@ from sksubsel.benchmark.compare import compare, read_table
 from sksubsel.benchmark.config import read_config
 from sksubsel.benchmark.meter import Meter
 from sksubsel.benchmark.run import run_config
-from sksubsel.benchmark.summary import format_table, rank_agreement, speedup_at, summarize
+from sksubsel.benchmark.summary import LEGEND, format_table, rank_agreement, speedup_at, summarize
 
 __all__ = [
     "FULL_DATA",
+    "LEGEND",
     "Meter",
     "compare",
     "format_table",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import sys
 from pathlib import Path
 from typing import Any
 
+from sklearn.base import BaseEstimator
+
 from sksubsel import approximator, baselines, encoder, features, selector, spaces
+from sksubsel._validation import check_budget
 from sksubsel.base import BaseSelector
 from sksubsel.baselines import adaptive
 from sksubsel.benchmark.data import LOADERS
@@ -88,11 +92,20 @@ def read_config(path) -> dict:
     _one_of(config["architectures"]["judge"], ("unseen", "validation"), "[architectures] judge")
     config["space"] = {"name": "NASBench101", **config.get("space", {})}
     _one_of(config["space"]["name"], spaces.__all__, "[space] name")
+    for key, kind in (("budgets", (int, float)), ("seeds", int)):
+        values = config["compare"][key]
+        if not isinstance(values, list) or not all(isinstance(v, kind) for v in values):
+            raise ValueError(f"[compare] {key} must be a list of numbers; got {values!r}")
+    for budget in config["compare"]["budgets"]:
+        check_budget(budget, sys.maxsize)
     recipe = set(ArchitectureClassifier().get_params()) - _OURS
     config["recipe"], config["zoo"] = config.get("recipe", {}), config.get("zoo", {})
     check_names(config["recipe"], recipe, "[recipe]")
     check_names(config["compare"]["recipe"], recipe, "[compare] recipe")
+    ArchitectureClassifier(**config["recipe"])._validate_params()
+    ArchitectureClassifier(**config["compare"]["recipe"])._validate_params()
     check_names(config["zoo"], set(ModelZoo().get_params(deep=False)) - _OURS, "[zoo]")
+    ModelZoo(**config["zoo"])._validate_params()
     space = inspect.signature(getattr(spaces, config["space"]["name"])).parameters
     check_names(config["space"], {"name", *space}, "[space]")
     made = {name: make_selector(name, spec) for name, spec in config["selectors"].items()}
@@ -115,7 +128,10 @@ def make_selector(name, spec):
         callback = {key: spec.pop(key) for key in ("every", "warm_start") if key in spec}
         return adaptive.SubsetCallback(_make(spec, name), **callback), options
     selector = _make(spec, name)
-    selector._validate_params()
+    try:
+        selector._validate_params()
+    except ValueError as error:
+        raise ValueError(f"[selectors.{name!r}]: {error}") from error
     return selector, options
 
 
@@ -135,7 +151,8 @@ def _class(spec, where, bases=(object,)):
     known = {"SubSelNet": SubSelNet, "ArchitectureClassifier": ArchitectureClassifier}
     for module in _MODULES:
         for name, value in vars(module).items():
-            if inspect.isclass(value) and value.__module__.startswith("sksubsel"):
+            ours = inspect.isclass(value) and value.__module__.startswith("sksubsel")
+            if ours and issubclass(value, BaseEstimator) and not name.startswith("_"):
                 known.setdefault(name, value)
     known = {
         name: cls
@@ -156,5 +173,7 @@ def check_names(given, allowed, where):
 
 def _one_of(value, allowed, where):
     if value not in allowed:
-        raise ValueError(f"{where} must be one of {sorted(allowed)}; got {value!r}")
+        close = difflib.get_close_matches(str(value), allowed, n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        raise ValueError(f"{where} must be one of {sorted(allowed)}; got {value!r}{hint}")
     return value

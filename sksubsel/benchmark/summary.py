@@ -9,11 +9,19 @@ from scipy.stats import ttest_1samp
 from sksubsel.benchmark.checks import FULL_DATA
 from sksubsel.metrics import jaccard, kendall_tau
 
-__all__ = ["format_table", "rank_agreement", "speedup_at", "summarize"]
+__all__ = ["LEGEND", "format_table", "rank_agreement", "speedup_at", "summarize"]
 
 _MEANS = ["accuracy", "rar", "setup_time", "selection_time", "training_time", "speedup",
           "gb_minutes", "energy"]  # fmt: skip
 _REFERENCE = "class-balanced random"
+
+LEGEND = """\
+accuracy  mean over architectures and seeds, +- standard error over seeds
+gain      points of accuracy over class-balanced random (or --reference), +- standard error over
+          seeds of the paired differences; * p < .05 in a t-test of them
+RAR       relative accuracy reduction: the share of the accuracy on all data that is lost
+speed-up  time of training on all data over selection and training; GB min: memory over that time"""
+"""What the columns of `format_table` are."""
 
 
 def summarize(table: pd.DataFrame, *, reference=_REFERENCE) -> pd.DataFrame:
@@ -144,7 +152,7 @@ def format_table(summary) -> str:
             gain = f"{row.gain:+.2f} +- {row.gain_se:.2f}{star}"
         lines.append(
             f"{budget:>6}  {row.method:<{wide}} {row.accuracy:>7.4f}+-{row.accuracy_se:.4f} "
-            f"{gain:>15} {row.rar:>7.3f} {row.selection_time:>9.3f} {row.training_time:>8.2f} "
-            f"{row.speedup:>8.1f} {row.gb_minutes:>7.2f}"
+            f"{gain:>15} {round(row.rar, 3) + 0.0:>7.3f} {row.selection_time:>9.3f} "
+            f"{row.training_time:>8.2f} {row.speedup:>8.1f} {row.gb_minutes:>7.2f}"
         )
     return "\n".join(lines)

@@ -268,7 +268,7 @@ class ModelZoo(BaseEstimator):
         if len(archs) != len(self):
             raise ValueError(
                 f"the zoo must be of the architectures passed; got {len(archs)} architectures and "
-                f"a zoo of {len(self)}"
+                f"a zoo of {len(self)} (of a zoo of more, pass the slice: zoo[places])"
             )
         for i, (given, own) in enumerate(zip(archs, self.architectures_)):
             given = as_architecture(given)

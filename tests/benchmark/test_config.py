@@ -109,6 +109,9 @@ def test_command(config, tmp_path, monkeypatch, capsys):
     assert main(["compare", str(config), "--budgets", "0.5"]) == 1
     assert "budgets must be among [0.1, 0.3]; got [0.5]" in capsys.readouterr().err
     assert main(["report", str(tmp_path / "no.csv")]) == 1
+    table = str(tmp_path / "comparison" / "comparison.csv")
+    assert main(["report", table, "--reference", "nobody"]) == 0
+    assert "no gains: there is no method 'nobody'" in capsys.readouterr().out
 
 
 def test_a_seed_of_the_selector_alone(config, tmp_path):
@@ -151,7 +154,11 @@ def test_selectors_of_a_file():
         ("pool", "pools", r"\[data\] must be among .*'pool'.*got \['pools'\]"),
         ("n_seen", "seen", r"\[architectures\] .* got \['seen'\]"),
         ("max_epochs = 1\n[zoo]", "epochs = 1\n[zoo]", r"\[recipe\] .* got \['epochs'\]"),
-        ('class = "Random"', 'class = "Randon"', "'class-balanced random'.*got 'Randon'"),
+        (
+            'class = "Random"',
+            'class = "Randon"',
+            "'class-balanced random'.*got 'Randon'.*mean 'Random'",
+        ),
         ('class = "Random", ', "", "must have a class"),
         ('stratify = "equal"', "strata = 1", r"of Random, must be among .*got \['strata'\]"),
         ("pool = 2", 'name = "mnist"', "name must be one of .*digits.*got 'mnist'"),
@@ -159,6 +166,12 @@ def test_selectors_of_a_file():
         ("stem_channels = 4", 'name = "Nowhere"', "name must be one of .*got 'Nowhere'"),
         ("[compare]", "[compare]\nrecipe = {steps = 1}", r"\[compare\] recipe .* got \['steps'\]"),
         ('soft_targets = "net"', 'soft_targets = "RS2"', r"soft_targets must be one of .*'net'"),
+        ('class = "Random"', 'class = "Architecture"', "must be one of .*got 'Architecture'"),
+        ('stratify = "equal"', 'stratify = "equl"', "'class-balanced random'.*'stratify'"),
+        ("budgets = [0.1, 0.3]", "budgets = 0.1", r"\[compare\] budgets must be a list"),
+        ("budgets = [0.1, 0.3]", "budgets = [5.0]", "budget must be"),
+        ("seeds = [0, 1]", "seeds = 3", r"\[compare\] seeds must be a list of numbers; got 3"),
+        ("max_epochs = 1\n[zoo]", 'max_epochs = "3"\n[zoo]', "'max_epochs' parameter"),
         ("[data]", "[data", "is not TOML"),
         ("[selectors]", "[others]", "sections"),
     ],
