@@ -29,7 +29,7 @@ def _parser():
     demo = commands.add_parser(
         "demo",
         help="train a zoo on the digits images, select for unseen architectures, compare",
-        description="The main job on data that come with scikit-learn, in about three minutes.",
+        description="The main job on data that come with scikit-learn, in a few minutes.",
     )
     demo.add_argument("--figure", type=Path, default=Path("sksubsel_demo.png"))
     demo.add_argument("--table", type=Path, help="also write every training's row to this CSV")
