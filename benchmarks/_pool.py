@@ -148,16 +148,15 @@ def fit(kind, X, y, seed, n_classes=10, targets=None, **params):
 def rows_of(selector, X, y, budget, seed, made):
     """Rows that a selector of (X, y) selects.
 
-    `made`, a dict to be handed on from budget to budget, keeps what does not depend on the budget:
-    RidgeDesign's target.
+    `made`, a dict to be handed on from budget to budget, keeps what does not depend on the budget,
+    such as RidgeDesign's target or a recorded training.
     """
     selector = clone(selector).set_params(budget=budget)
     if "random_state" in selector.get_params():
         selector.set_params(random_state=seed)
-    rows = selector.fit(X, y, **made).sample_indices_
-    if hasattr(selector, "target_"):
-        made["target"] = selector.target_
-    return rows
+    if not made:
+        made.update(selector._shared_fit_params(X, y))
+    return selector.fit(X, y, **made).sample_indices_
 
 
 def of_pool(method, proba, features, y, seed, **params):

@@ -5,7 +5,7 @@ Networks that no setting was chosen with are trained on what each method selects
 know the mean predictions of the pool's *other* kinds of networks, trained on all rows; the other
 methods know features and labels. Differences are to class-balanced random rows, seed by seed.
 Seconds of a selection include what is made once for all budgets (an index of the pool's methods,
-RidgeDesign's target) at the first budget that is run, alone.
+RidgeDesign's target, a recorded training) at the first budget that is run, alone.
 
     fashion   Fashion-MNIST: 20,000 rows of the training file, its 10,000 test images
     noisy     the same, with a fifth of the labels wrong (the pool is trained on them, too)

@@ -235,7 +235,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
             inputs = torch.cat([inputs, torch.from_numpy(labels)], dim=1)
         self.latent_dim_ = embeddings.shape[2]
         h, y = torch.from_numpy(embeddings[zoo.trained_]), as_tensor(targets)
-        held_out = np.empty(0) if self.max_epochs == 0 else self._held_out(len(y), seed)
+        held_out = self._held_out(len(y), seed)
         self.validation_history_ = []
         self.n_epochs_ = self.max_epochs
         if len(held_out):
@@ -351,7 +351,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
 
     def _held_out(self, n_archs, seed):
         """Trained architectures that choose the number of epochs, ascending."""
-        if not self.early_stopping or n_archs < 5:
+        if not self.early_stopping or self.max_epochs == 0 or n_archs < 5:
             return np.empty(0, dtype=np.int64)
         n_held_out = min(n_archs - 2, max(1, round(self.validation_fraction * n_archs)))
         return np.sort(np.random.default_rng(seed).permutation(n_archs)[:n_held_out])

@@ -110,9 +110,8 @@ class BaseSelector(InstancesMixin, BaseEstimator, ABC):
             If lengths differ, values are not finite, `budget` is out of range, or labels are
             needed and not given.
         """
-        X = self._check_instances(X, reset=True)
+        X, y = self._check_data(X, y)
         n_samples = X.shape[0]
-        y, self.task_, self.classes_ = self._check_labels(X, y)
         budget = check_budget(self.budget, n_samples)
         self.n_samples_ = n_samples
         ranking, scores = self._rank(X, y, budget, **fit_params)
@@ -161,7 +160,17 @@ class BaseSelector(InstancesMixin, BaseEstimator, ABC):
 
         Whoever fits with several budgets finds them once; the selections are those without.
         """
+        return self._share(*self._check_data(X, y))
+
+    def _share(self, X, y):
+        """What `_shared_fit_params` gives, from X and y as `_rank` gets them."""
         return {}
+
+    def _check_data(self, X, y):
+        """X and y as `_rank` gets them; sets what is known of them."""
+        X = self._check_instances(X, reset=True)
+        y, self.task_, self.classes_ = self._check_labels(X, y)
+        return X, y
 
     def _requires_y(self):
         return False

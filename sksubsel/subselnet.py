@@ -41,7 +41,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
     ``fit`` trains a zoo of architectures (or takes one), learns to embed architectures and to
     predict their outputs on the training instances; ``select`` then chooses the instances to
     train any other architecture on: in milliseconds by entropy or where architectures share a
-    subset, in about a second for 1,000 of 20,000 instances by a design of its own.
+    subset, in about two seconds for 1,000 of 20,000 instances by a design of its own.
 
     To scikit-learn, the list of architectures is X and the zoo is y: folds, searches and
     pipelines split over architectures.

@@ -159,9 +159,7 @@ class RidgeDesign(BaseSelector):
     def _requires_y(self):
         return True
 
-    def _shared_fit_params(self, X, y):
-        X = self._check_instances(X, reset=True)
-        y, self.task_, self.classes_ = self._check_labels(X, y)
+    def _share(self, X, y):
         if self.task_ == "regression":  # a target changed to y's units and back is not the same
             return {}
         return {"target": self._out_of_fold(*self._features_and_seed(X, y))}

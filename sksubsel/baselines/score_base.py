@@ -130,9 +130,7 @@ class BaseScoreSelector(BaseSelector):
     def _requires_y(self):
         return True
 
-    def _shared_fit_params(self, X, y):
-        X = self._check_instances(X, reset=True)
-        y, self.task_, self.classes_ = self._check_labels(X, y)
+    def _share(self, X, y):
         self._check_task()
         return {"dynamics": self._find_dynamics(X, y, None, None, self._sampler()[0] == "d2")}
 

@@ -64,7 +64,6 @@ def check_selectors(selectors, seeds, soft_targets, zoo, archs) -> dict:
     ValueError
         If a selector is none, is not of the zoo's data, or has a wrong parameter.
     """
-    digests = {id(zoo): data_key(zoo)}
     for name, selector in selectors.items():
         if name == FULL_DATA:
             raise ValueError(f"selectors must not be named {FULL_DATA!r}, which is the reference")
@@ -75,7 +74,7 @@ def check_selectors(selectors, seeds, soft_targets, zoo, archs) -> dict:
                     f"SubsetCallback or a callable; got {one!r}"
                 )
             if isinstance(one, SubSelNet):
-                _check_net(one, f"selectors[{name!r}]", zoo, digests)
+                _check_net(one, f"selectors[{name!r}]", zoo)
                 _warn_of_seen(one, name, archs)
             elif kind_of(one) == "rows":
                 one._validate_params()
@@ -92,7 +91,7 @@ def check_selectors(selectors, seeds, soft_targets, zoo, archs) -> dict:
                     "soft_targets must name SubSelNets among the selectors, or give a fitted one; "
                     f"got {name!r}"
                 )
-            _check_net(one, f"soft_targets[{name!r}]", zoo, digests)
+            _check_net(one, f"soft_targets[{name!r}]", zoo)
     return sources
 
 
@@ -107,14 +106,12 @@ def _each(given, seeds, where):
     return given
 
 
-def _check_net(net, where, zoo, digests):
+def _check_net(net, where, zoo):
     try:
         check_is_fitted(net)
     except ValueError as error:
         raise ValueError(f"{where} must be fitted; got one that is not") from error
-    if id(net.zoo_) not in digests:
-        digests[id(net.zoo_)] = data_key(net.zoo_)
-    if digests[id(net.zoo_)] != digests[id(zoo)]:
+    if data_key(net.zoo_) != data_key(zoo):
         raise ValueError(f"{where} must be fitted on the instances and labels of zoo; got others")
 
 

@@ -9,6 +9,7 @@ import os
 import pickle
 import types
 import warnings
+import weakref
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,6 +31,9 @@ __all__ = [
 
 _NOT_CONTENT = ("verbose", "n_jobs", "memory", "device")
 _NOT_RECIPE = ("verbose", "device", "random_state", "architecture", "classes")
+
+
+_DATA_KEYS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()  # by zoo, whose data stay
 
 
 class DamagedRecordWarning(UserWarning):
@@ -83,7 +87,9 @@ def append(path, record: dict) -> None:
 
 def data_key(zoo) -> str:
     """Digest of a zoo's instances and labels."""
-    return joblib.hash((zoo.X_, zoo.y_))
+    if zoo not in _DATA_KEYS:
+        _DATA_KEYS[zoo] = joblib.hash((zoo.X_, zoo.y_))
+    return _DATA_KEYS[zoo]
 
 
 def recipe_key(zoo, X_test, y_test) -> str:
