@@ -15,7 +15,7 @@ from sksubsel.benchmark.records import data_key
 from sksubsel.benchmark.tasks import kind_of
 from sksubsel.subselnet import SubSelNet
 
-__all__ = ["FULL_DATA", "check_run", "check_selectors"]
+__all__ = ["FULL_DATA", "check_run", "check_selectors", "check_validation"]
 
 FULL_DATA = "full data"
 """The method's name of trainings on all instances."""
@@ -32,16 +32,7 @@ def check_run(zoo, archs, X_test, y_test, budgets, seeds):
     zoo._check_is_fitted()
     if len(archs) == 0:
         raise ValueError("archs must hold at least one architecture; got none")
-    X_test, y_test = check_X(X_test, "X_test"), np.asarray(y_test)
-    if y_test.ndim != 1 or len(X_test) != len(y_test) or X_test.shape[1:] != zoo.X_.shape[1:]:
-        raise ValueError(
-            f"X_test must have the instance shape {zoo.X_.shape[1:]} of the zoo's X and y_test its "
-            f"length; got {X_test.shape} and {y_test.shape}"
-        )
-    if zoo.classes_ is not None:
-        unknown = np.setdiff1d(y_test, zoo.classes_)
-        if len(unknown):
-            raise ValueError(f"y_test must be of the zoo's classes {zoo.classes_}; got {unknown}")
+    X_test, y_test = _check_judging(X_test, y_test, zoo, "X_test", "y_test")
     counts: dict = {}
     for budget in budgets:
         budget = budget.item() if hasattr(budget, "item") else budget
@@ -54,6 +45,21 @@ def check_run(zoo, archs, X_test, y_test, budgets, seeds):
     if not seeds or not all(good) or min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds must be one or more distinct ints of at least 0; got {seeds}")
     return X_test, y_test, counts, [int(seed) for seed in seeds]
+
+
+def check_validation(validation, zoo):
+    """None, or (X, y) as arrays.
+
+    Raises
+    ------
+    ValueError
+        If it is not such a pair, or does not go with the zoo.
+    """
+    if validation is None:
+        return None
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        raise ValueError(f"validation must be a pair (X, y) or None; got {type(validation)}")
+    return _check_judging(*validation, zoo, "validation X", "validation y")
 
 
 def check_selectors(selectors, seeds, soft_targets, zoo, archs) -> dict:
@@ -124,3 +130,17 @@ def _warn_of_seen(net, name, archs):
             "that are compared on",
             stacklevel=4,
         )
+
+
+def _check_judging(X, y, zoo, name_X, name_y):
+    X, y = check_X(X, name_X), np.asarray(y)
+    if y.ndim != 1 or len(X) != len(y) or X.shape[1:] != zoo.X_.shape[1:]:
+        raise ValueError(
+            f"{name_X} must have the instance shape {zoo.X_.shape[1:]} of the zoo's X and {name_y} "
+            f"its length; got {X.shape} and {y.shape}"
+        )
+    if zoo.classes_ is not None:
+        unknown = np.setdiff1d(y, zoo.classes_)
+        if len(unknown):
+            raise ValueError(f"{name_y} must be of the zoo's classes {zoo.classes_}; got {unknown}")
+    return X, y

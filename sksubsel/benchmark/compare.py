@@ -17,7 +17,7 @@ from joblib import delayed, effective_n_jobs
 from sksubsel._parallel import Progress, run_tasks
 from sksubsel.architectures import as_architectures
 from sksubsel.benchmark import records
-from sksubsel.benchmark.checks import FULL_DATA, check_run, check_selectors
+from sksubsel.benchmark.checks import FULL_DATA, check_run, check_selectors, check_validation
 from sksubsel.benchmark.tasks import Task, Training, kind_of, run_task
 from sksubsel.metrics import relative_accuracy_reduction, speedup
 from sksubsel.zoo.zoo import TrainingFailedWarning
@@ -26,7 +26,7 @@ __all__ = ["compare", "read_table"]
 
 _COLUMNS = [
     "method", "budget", "n_selected", "arch", "seed", "accuracy", "balanced_accuracy",
-    "train_accuracy", "rar",
+    "train_accuracy", "validation_accuracy", "rar",
     "speedup", "setup_time", "selection_time", "shared", "training_time", "gb_minutes", "energy",
     "machine", "date",
 ]  # fmt: skip
@@ -39,6 +39,7 @@ def compare(
     X_test,
     y_test,
     *,
+    validation=None,
     budgets=(0.05, 0.1),
     seeds=(0, 1, 2),
     soft_targets=(),
@@ -68,6 +69,8 @@ def compare(
     zoo : ModelZoo
         Fitted; gives the training data and the recipe.
     X_test, y_test : arrays
+    validation : (X, y) or None, default=None
+        Further instances on which to report the accuracy.
     budgets : sequence of int or float
     seeds : sequence of int
     soft_targets : collection of str, or dict of str to SubSelNet
@@ -94,7 +97,8 @@ def compare(
     DataFrame
         One row per training: ``method``; ``budget`` as given; ``n_selected``; ``arch``, its hash;
         ``seed, accuracy, balanced_accuracy``; ``train_accuracy``, on the rows trained on, of which
-        at most 5,000 are asked (of an adaptive method on all rows); ``rar``, the relative
+        at most 5,000 are asked (of an adaptive method on all rows); ``validation_accuracy``, NaN
+        without `validation`; ``rar``, the relative
         accuracy reduction, against the architecture's mean accuracy on all data; ``speedup``, its
         mean training time on all data over ``selection_time + training_time``; ``setup_time``,
         spent once for all architectures (the zoo's trainings, the fits and what the budget needs;
@@ -126,6 +130,7 @@ def compare(
     """
     archs = as_architectures(archs)
     X_test, y_test, counts, seeds = check_run(zoo, archs, X_test, y_test, budgets, seeds)
+    validation = check_validation(validation, zoo)
     soft_targets = check_selectors(selectors, seeds, soft_targets, zoo, archs)
     recipe = records.recipe_key(zoo, X_test, y_test)
     run = records.run_key(zoo, archs, X_test, y_test)
@@ -144,8 +149,9 @@ def compare(
     tasks = _prepare(tasks)
     n_workers = effective_n_jobs(n_jobs)
     n_threads = None if n_workers == 1 else max(1, (os.cpu_count() or 1) // n_workers)
+    judging = {"test": (X_test, y_test), "validation": validation}
     jobs = (
-        delayed(run_task)(run, task, zoo, X_test, y_test, records_file, n_threads, on_error)
+        delayed(run_task)(run, task, zoo, judging, records_file, n_threads, on_error)
         for task in tasks
     )
     n_missing = sum(len(task.trainings) for task in tasks)

@@ -12,12 +12,13 @@ __all__ = ["LOADERS", "Data", "load_data"]
 
 
 class Data(NamedTuple):
-    """Instances to select from, and those to judge by."""
+    """Instances to select from, those to judge by, and (X, y) of others held out, if any."""
 
     X: np.ndarray
     y: np.ndarray
     X_test: np.ndarray
     y_test: np.ndarray
+    validation: tuple | None
 
 
 def load_data(name, fractions, judge, pool, label_noise, imbalance, seed) -> Data:
@@ -33,10 +34,13 @@ def load_data(name, fractions, judge, pool, label_noise, imbalance, seed) -> Dat
     order = rng.permutation(len(y))
     ends = np.round(np.cumsum(fractions) * len(y)).astype(int)
     train, validation, rest = np.split(order, ends[:2])
+    held_out = X[validation], y[validation]
     if judge == "validation":
-        test = X[validation], y[validation]
+        test, held_out = held_out, None
     elif test is None:
         test = X[rest], y[rest]
+    if held_out is not None:
+        held_out = (_pool(held_out[0], pool), held_out[1]) if len(validation) else None
     X, y = X[train], y[train].copy()
     if imbalance > 1:
         keep = _long_tail(y, imbalance, rng)
@@ -45,7 +49,7 @@ def load_data(name, fractions, judge, pool, label_noise, imbalance, seed) -> Dat
         wrong = rng.permutation(len(y))[: round(label_noise * len(y))]
         n_classes = y.max() + 1
         y[wrong] = (y[wrong] + rng.integers(1, n_classes, len(wrong))) % n_classes
-    return Data(_pool(X, pool), y, _pool(test[0], pool), test[1])
+    return Data(_pool(X, pool), y, _pool(test[0], pool), test[1], held_out)
 
 
 def _long_tail(y, imbalance, rng):

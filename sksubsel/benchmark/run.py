@@ -81,6 +81,7 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
     compare(
         {name: selectors[name] for name in only}, drawn, judged, data.X_test, data.y_test,
         **chosen,
+        validation=data.validation,
         soft_targets={name: selectors[source] for name, source in soft.items()},
         records_file=records_file, on_error="warn", n_jobs=n_jobs, verbose=verbose,
     )  # fmt: skip

@@ -11,8 +11,8 @@ from sksubsel.metrics import jaccard, kendall_tau
 
 __all__ = ["LEGEND", "format_table", "rank_agreement", "speedup_at", "summarize"]
 
-_MEANS = ["accuracy", "rar", "setup_time", "selection_time", "training_time", "speedup",
-          "gb_minutes", "energy"]  # fmt: skip
+_MEANS = ["accuracy", "train_accuracy", "validation_accuracy", "rar", "setup_time",
+          "selection_time", "training_time", "speedup", "gb_minutes", "energy"]  # fmt: skip
 _REFERENCE = "class-balanced random"
 
 LEGEND = """\

@@ -73,8 +73,10 @@ def kind_of(selector) -> str | None:
     return "function" if callable(selector) and not isinstance(selector, type) else None
 
 
-def run_task(run, task, zoo, X_test, y_test, path, n_threads, on_error) -> list[dict]:
+def run_task(run, task, zoo, judging, path, n_threads, on_error) -> list[dict]:
     """Make the trainings of a task, in their order; each is recorded when it is finished.
+
+    `judging` has the instances and labels of "test" and "validation", the latter None or a pair.
 
     Trainings with the same budget and seed share what an architecture has no part in. Where
     `on_error` is "warn", one that fails gives ``{"error": ..., "method": ..., ...}``.
@@ -87,7 +89,7 @@ def run_task(run, task, zoo, X_test, y_test, path, n_threads, on_error) -> list[
         for training in task.trainings:
             try:
                 chosen = setup.choose(training, device)
-                record = _train(training, chosen, task, zoo, X_test, y_test, device)
+                record = _train(training, chosen, task, zoo, judging, device)
             except Exception as error:
                 if on_error == "raise":
                     raise
@@ -152,7 +154,7 @@ class _Setup:
         return _Chosen(selector.sample_indices_, weights, meter=meter + before, shared=True)
 
 
-def _train(training, chosen, task, zoo, X_test, y_test, device):
+def _train(training, chosen, task, zoo, judging, device):
     """One training, as a record without its name."""
     rows, targets, recipe = chosen.rows, None, {}
     if chosen.callback is not None:
@@ -177,6 +179,7 @@ def _train(training, chosen, task, zoo, X_test, y_test, device):
         n_selected = round(float(np.mean([epoch["n_train"] for epoch in model.history_])))
         selection_time = float(sum(row["seconds"] for row in chosen.callback.history_))
         training_time -= selection_time
+    X_test, y_test = judging["test"]
     accuracy = balanced = float(model.score(X_test, y_test))
     if zoo.task_ == "classification":
         balanced = float(balanced_accuracy_score(y_test, model.predict(X_test)))
@@ -190,6 +193,7 @@ def _train(training, chosen, task, zoo, X_test, y_test, device):
         "accuracy": accuracy,
         "balanced_accuracy": balanced,
         "train_accuracy": _train_accuracy(model, zoo, rows),
+        "validation_accuracy": _validation_accuracy(model, judging["validation"]),
         "setup_time": setup_time,
         "selection_time": selection_time,
         "shared": chosen.shared,
@@ -207,6 +211,10 @@ def _train_accuracy(model, zoo, rows):
     rows = rows[:: -(-len(rows) // _MAX_JUDGED)]
     y = zoo.y_[rows] if zoo.classes_ is None else zoo.classes_[zoo.y_[rows]]
     return float(model.score(zoo.X_[rows], y))
+
+
+def _validation_accuracy(model, validation):
+    return float("nan") if validation is None else float(model.score(*validation))
 
 
 def _n_epochs(zoo, budget, callback):

@@ -97,6 +97,26 @@ def test_a_row_is_what_a_training_by_hand_gives(tiny, selectors, longer):
     assert found.train_accuracy.item() == fitted
 
 
+def test_validation(tiny, longer):
+    held_out = tiny.X_test[:40], tiny.y_test[:40]
+    given = {"budgets": (30,), "seeds": (0,)}
+    table = run(tiny, {"random": Random()}, validation=held_out, **given)
+    without = run(tiny, {"random": Random()}, **given)
+    assert without.validation_accuracy.isna().all()
+    same(
+        table.drop(columns="validation_accuracy"),
+        without.drop(columns="validation_accuracy"),
+    )
+    rows = Random(30, random_state=0).fit(tiny.X, tiny.y).sample_indices_
+    model = tiny.zoo.train(tiny.unseen[0], rows, random_state=0)
+    found = table[(table.method == "random") & (table.arch == tiny.unseen[0].hash)]
+    assert found.validation_accuracy.item() == model.score(*held_out)
+    with pytest.raises(ValueError, match="validation must be a pair"):
+        run(tiny, {"random": Random()}, validation=held_out[0])
+    with pytest.raises(ValueError, match="validation y must be of the zoo's classes"):
+        run(tiny, {"random": Random()}, validation=(held_out[0], held_out[1] + 100))
+
+
 def test_workers_change_no_result(tiny, selectors):
     same(*(run(tiny, selectors, n_jobs=n, seeds=(0,)) for n in (1, 2)))
 

@@ -203,9 +203,12 @@ def test_selectors_are_needed(tmp_path):
 def test_splits_are_apart():
     X, _ = load_digits_images(return_X_y=True)
     test, validation = digits(), digits(judge="validation")
-    assert [len(part) for part in test] == [1258, 1258, 359, 359]
-    assert len(validation.X_test) == 180
+    assert [len(part) for part in test[:4]] == [1258, 1258, 359, 359]
+    assert len(validation.X_test) == 180 and validation.validation is None
     np.testing.assert_array_equal(test.X, validation.X)
+    np.testing.assert_array_equal(test.validation[0], validation.X_test)
+    np.testing.assert_array_equal(test.validation[1], validation.y_test)
+    assert digits(fractions=[0.8, 0.0, 0.2]).validation is None
     parts = [test.X, validation.X_test, test.X_test]
     seen = np.concatenate([part.reshape(len(part), -1) for part in parts])
     assert sorted(map(tuple, seen)) == sorted(map(tuple, X.reshape(len(X), -1)))
@@ -215,7 +218,7 @@ def test_pooling_averages():
     whole, pooled = digits(), digits(pool=2)
     assert pooled.X.shape[1:] == (1, 4, 4)
     np.testing.assert_allclose(pooled.X[5, 0, 1, 2], whole.X[5, 0, 2:4, 4:6].mean(), rtol=1e-6)
-    assert pooled.X_test.shape[1:] == (1, 4, 4)
+    assert pooled.X_test.shape[1:] == pooled.validation[0].shape[1:] == (1, 4, 4)
 
 
 def test_noise_is_in_training_labels_alone():
