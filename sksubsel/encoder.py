@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -17,31 +16,36 @@ from torch import nn
 from sksubsel._net import epochs_of, fit_net
 from sksubsel._validation import check_device
 from sksubsel.architectures import Architecture, as_architectures
-from sksubsel.architectures.arrays import bfs_orders, sort_topologically, to_padded
-from sksubsel.nn.encoder import GraphVAE, pair_mask
-from sksubsel.nn.graph import PackedGraphs
+from sksubsel.architectures.arrays import bfs_places
+from sksubsel.nn.codec import GraphCodec, UnknownOperationWarning
+from sksubsel.nn.encoder import GraphVAE
+from sksubsel.nn.graph import PackedGraphs, parts
 
-_CHUNK = 8192  # architectures at a time where nothing is learned
+__all__ = ["ArchitectureEncoder", "UnknownOperationWarning"]
+
+_MAX_PAIRS = 2**19  # pairs of nodes in a batch whose edges are looked at
 _MAX_REFERENCE = 10_000  # fitted architectures that novelty compares with
 
 
-class UnknownOperationWarning(UserWarning):
-    """An architecture has operations that the encoder was not fitted on."""
-
-
 class _NegativeElbo(nn.Module):
-    """What is minimised: -ELBO of a batch, with fresh noise and a few hidden ops each time."""
+    """What is minimised: -ELBO of a batch, with fresh noise and a few hidden nodes each time."""
 
-    def __init__(self, vae: GraphVAE, latent_dim: int, kl_weight: float, hide: float):
+    def __init__(self, vae: GraphVAE, graphs: PackedGraphs, kl_weight: float, hide: float):
         super().__init__()
-        self.vae, self.latent_dim, self.kl_weight, self.hide = vae, latent_dim, kl_weight, hide
+        self.vae, self.graphs, self.kl_weight, self.hide = vae, graphs, kl_weight, hide
 
-    def forward(self, batch):
-        ops = batch["ops"]
-        noise = torch.randn(*ops.shape, self.latent_dim, device=ops.device)
-        hidden = torch.rand(ops.shape, device=ops.device) < self.hide
-        elbo = self.vae.elbo(ops, batch["adjacency"], noise, hidden)
-        return self.kl_weight * elbo.kl - elbo.op_log_likelihood - elbo.edge_log_likelihood
+    def forward(self, index):
+        graphs = self.graphs.take(index)
+        n_nodes, device = len(graphs.ops), graphs.ops.device
+        noise = torch.randn(n_nodes, self.vae.mu.out_features, device=device)
+        hidden = torch.rand(n_nodes, device=device) < self.hide
+        elbo = self.vae.elbo(graphs, noise, hidden, _MAX_PAIRS)
+        return -_objective(elbo, self.kl_weight)
+
+
+def _objective(elbo, kl_weight):
+    likelihood = elbo.op_log_likelihood + elbo.edge_log_likelihood + elbo.attribute_log_likelihood
+    return likelihood - kl_weight * elbo.kl
 
 
 class ArchitectureEncoder(TransformerMixin, BaseEstimator):
@@ -49,7 +53,9 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
 
     A graph isomorphism network passes messages along both directions of the DAG's edges; a
     variational decoder must rebuild edges and operations from the nodes' latent vectors, so these
-    hold the architecture's structure. The embedding of a node is its posterior mean.
+    hold the architecture's structure. The embedding of a node is its posterior mean. A node is its
+    operation and, where there are any, its attributes (kernel, channels, activation), so that
+    architectures of any spaces and sizes can be fitted together.
 
     Parameters
     ----------
@@ -77,6 +83,8 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
     ----------
     vocabulary_ : tuple of str
         Operations seen in `fit`, sorted. Any other one is encoded as "unknown", with a warning.
+    codec_ : GraphCodec
+        How architectures become what the network takes, and back.
     module_ : torch.nn.Module
         The fitted :class:`~sksubsel.nn.encoder.GraphVAE`.
     history_ : list of dict
@@ -84,7 +92,10 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Time O(A E K D^2) an epoch, memory O(A V^2) for the pool (one byte an entry).
+    With M nodes, E edges and P pairs of nodes of one architecture in all: time O(K (M D^2 + E D) +
+    P D) an epoch, memory O(M + E) for the pool and O(M D) for what `transform` computes; its
+    result is padded to the largest architecture. Of the pairs in a batch at most 524,288, drawn
+    anew, count in training.
 
     References
     ----------
@@ -159,17 +170,18 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         device = check_device(self.device)
         archs = as_architectures(archs)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self.vocabulary_ = tuple(sorted({op for arch in archs for op in arch.ops}))
-        ops, adjacency, _ = to_padded(archs, self.vocabulary_)
-        ops, adjacency = sort_topologically(ops, adjacency)
+        self.codec_ = GraphCodec().fit(archs)
+        self.vocabulary_ = self.codec_.vocabulary
+        graphs = self.codec_.graphs(archs, device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # inside fork_rng
             vae = GraphVAE(
-                len(self.vocabulary_) + 1, self.latent_dim, self.hidden_dim, self.n_rounds
-            )
+                len(self.vocabulary_) + 1, self.latent_dim, self.hidden_dim, self.n_rounds,
+                self.codec_.n_attributes,
+            )  # fmt: skip
         net = fit_net(
-            _NegativeElbo(vae, self.latent_dim, self.kl_weight, hide=0.02),
-            {"ops": torch.from_numpy(ops), "adjacency": torch.from_numpy(adjacency)},
+            _NegativeElbo(vae, graphs, self.kl_weight, hide=0.02),
+            torch.arange(len(archs)),
             loss=lambda output, *_: output,
             max_epochs=self.max_epochs or max(10, -(-1000 // -(-len(archs) // self.batch_size))),
             batch_size=self.batch_size,
@@ -185,7 +197,8 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         )
         self.module_ = vae.eval()
         self.history_ = epochs_of(net)
-        self.sizes_, self.size_counts_ = np.unique((ops >= 0).sum(1), return_counts=True)
+        sizes = [arch.n_nodes for arch in archs]
+        self.sizes_, self.size_counts_ = np.unique(sizes, return_counts=True)
         self._fit_novelty(archs, seed)
         return self
 
@@ -208,15 +221,13 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
             If an operation was not seen in `fit`.
         """
         check_is_fitted(self)
-        ops, adjacency = self._arrays(as_architectures(archs))
-        order = bfs_orders(ops >= 0, adjacency)
-        n_missing = (order < 0).sum(axis=1, keepdims=True)
-        place = (np.arange(order.shape[1]) - n_missing) % order.shape[1]  # padding to the front
-        order = np.take_along_axis(order, place, axis=1)
-        mu = self._mean(ops, adjacency)  # (A, V, D)
-        return np.where(
-            order[:, :, None] >= 0, np.take_along_axis(mu, order[:, :, None], axis=1), np.nan
-        ).astype(np.float32, copy=False)
+        packed, attributes = self.codec_.pack(as_architectures(archs))
+        n_nodes = packed.sizes.max()
+        place = bfs_places(packed) + np.repeat(n_nodes - packed.sizes, packed.sizes)
+        out = np.full((len(packed.sizes), n_nodes, self.latent_dim), np.nan, dtype=np.float32)
+        graphs = PackedGraphs.of(packed, attributes, self._device())
+        out[packed.owners, place] = self.module_.mean(graphs)
+        return out
 
     def reconstruct(self, archs) -> list[tuple[np.ndarray, list[str]]]:
         """Each architecture decoded from its own embedding.
@@ -228,9 +239,12 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
             nodes' operations. What is decoded need not be a valid architecture.
         """
         check_is_fitted(self)
-        ops, adjacency = sort_topologically(*self._arrays(as_architectures(archs)))
-        codes, edges = self._decode(self._mean(ops, adjacency), ops >= 0)
-        return self._name(codes, edges)
+        graphs = self.codec_.graphs(as_architectures(archs), self._device())
+        found = []
+        for part in parts(graphs.n_pairs(), _MAX_PAIRS):
+            some = graphs.take(part)
+            found += self.codec_.named(some, *self.module_.most_probable(some))
+        return found
 
     def sample(self, n_samples=1, random_state=None) -> list[tuple[np.ndarray, list[str]]]:
         """Graphs decoded from the prior, their sizes as frequent as those fitted.
@@ -244,9 +258,14 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         rng = check_random_state(random_state)
         weights = self.size_counts_ / self.size_counts_.sum()
         sizes = rng.choice(self.sizes_, size=n_samples, p=weights)
-        mask = np.arange(self.sizes_.max()) < sizes[:, None]
-        z = rng.standard_normal((*mask.shape, self.latent_dim)).astype(np.float32)
-        return self._name(*self._decode(z, mask))
+        z = rng.standard_normal((sizes.sum(), self.latent_dim)).astype(np.float32)
+        graphs = PackedGraphs.without_edges(sizes, self._device())
+        found, ends = [], np.cumsum(sizes)
+        for part in parts(graphs.n_pairs(), _MAX_PAIRS):
+            rows = slice(ends[part[0]] - sizes[part[0]], ends[part[-1]])
+            some = graphs.take(part)
+            found += self.codec_.named(some, *self.module_.most_probable(some, z[rows]))
+        return found
 
     def report(self, archs, n_samples=1000, random_state=0) -> dict[str, float]:
         """How well architectures are rebuilt, and what the prior holds, as graph VAEs report it.
@@ -259,12 +278,20 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
             samples: those that are architectures) and ``uniqueness`` (different ones among these).
         """
         check_is_fitted(self)
-        ops, adjacency = sort_topologically(*self._arrays(as_architectures(archs)))
-        mask = ops >= 0
-        codes, edges = self._decode(self._mean(ops, adjacency), mask)
-        pairs = pair_mask(torch.from_numpy(mask)).numpy()
-        op_right, edge_right = (codes == ops) | ~mask, (edges == adjacency) | ~pairs
-        whole = op_right.all(axis=1) & edge_right.all(axis=(1, 2))
+        graphs = self.codec_.graphs(as_architectures(archs), self._device())
+        rights: tuple = ([], [])
+        whole = []
+        for part in parts(graphs.n_pairs(), _MAX_PAIRS):
+            some = graphs.take(part)
+            codes, edges = self.module_.most_probable(some)
+            owner = np.repeat(np.arange(len(part)), some.sizes.cpu())
+            tail, _, is_edge = (each.cpu().numpy() for each in some.pairs())
+            op_right, edge_right = codes == some.ops.cpu().numpy(), edges == is_edge
+            n_wrong = np.bincount(owner, ~op_right, len(part))
+            n_wrong += np.bincount(owner[tail], ~edge_right, len(part))
+            whole.append(n_wrong == 0)
+            for right, each in zip(rights, (op_right, edge_right)):
+                right.append(each)
         valid = []
         for matrix, names in self.sample(n_samples, random_state):
             try:
@@ -272,9 +299,9 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
             except ValueError:
                 continue
         return {
-            "op_accuracy": float(op_right[mask].mean()),
-            "edge_accuracy": float(edge_right[pairs].mean()),
-            "whole": float(whole.mean()),
+            "op_accuracy": float(np.concatenate(rights[0]).mean()),
+            "edge_accuracy": float(np.concatenate(rights[1]).mean()),
+            "whole": float(np.concatenate(whole).mean()),
             "validity": len(valid) / n_samples,
             "uniqueness": len(set(valid)) / max(1, len(valid)),
         }
@@ -285,10 +312,13 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         The likelihoods are taken at the posterior means, so that there is no noise in it.
         """
         check_is_fitted(self)
-        ops, adjacency = sort_topologically(*self._arrays(as_architectures(archs)))
+        graphs = self.codec_.graphs(as_architectures(archs), self._device())
+        total = 0.0
         with torch.no_grad():
-            elbo = self.module_.elbo(torch.from_numpy(ops), torch.from_numpy(adjacency))
-        return float(elbo.op_log_likelihood + elbo.edge_log_likelihood - self.kl_weight * elbo.kl)
+            for part in parts(graphs.n_pairs(), _MAX_PAIRS):
+                elbo = self.module_.elbo(graphs.take(part))
+                total += len(part) * float(_objective(elbo, self.kl_weight))
+        return total / len(graphs)
 
     def novelty(self, archs) -> np.ndarray:
         """How unlike the fitted architectures each one is.
@@ -321,49 +351,8 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
             spread = max(np.percentile(own, 99), 1e-3 * spread)
         self.novelty_scale_ = float(spread) or 1.0
 
-    def _arrays(self, archs):
-        ops, adjacency, unknown = to_padded(archs, self.vocabulary_)
-        if unknown:
-            warnings.warn(
-                f"operations {sorted(unknown)} were not seen in fit and are encoded as unknown; "
-                f"known are {list(self.vocabulary_)}",
-                UnknownOperationWarning,
-                stacklevel=3,
-            )
-        return ops, adjacency
-
-    def _mean(self, ops, adjacency) -> np.ndarray:
-        """Posterior means (A, V, D), zero where there is no node."""
-        device = next(self.module_.parameters()).device
-        out = []
-        with torch.no_grad():
-            for start in range(0, len(ops), _CHUNK):
-                part = slice(start, start + _CHUNK)
-                graphs = PackedGraphs(
-                    torch.from_numpy(ops[part]).to(device),
-                    torch.from_numpy(adjacency[part]).to(device),
-                )
-                mu, _ = self.module_.encode(graphs, graphs.ops)
-                out.append(graphs.unpack(mu).cpu().numpy())
-        return np.concatenate(out)
-
-    def _decode(self, z, mask):
-        """Most probable op codes (A, V), -1 behind the last, and edges (A, V, V)."""
-        device = next(self.module_.parameters()).device
-        with torch.no_grad():
-            ops, edges = self.module_.decode(torch.from_numpy(z).to(device))
-            ops[..., 0] = -torch.inf  # "unknown" is an input, never an answer
-            codes = ops.argmax(-1).cpu().numpy()
-            edges = (edges > 0).cpu()
-        pairs = pair_mask(torch.from_numpy(mask))
-        return np.where(mask, codes, -1), (edges & pairs).numpy()
-
-    def _name(self, codes, edges):
-        sizes = (codes >= 0).sum(axis=1)
-        return [
-            (edge[:n, :n].astype(np.uint8), [self.vocabulary_[c - 1] for c in code[:n]])
-            for code, edge, n in zip(codes, edges, sizes)
-        ]
+    def _device(self):
+        return next(self.module_.parameters()).device
 
 
 def _mean_node(embeddings: np.ndarray) -> np.ndarray:

@@ -104,6 +104,48 @@ def test_one_architecture_is_enough():
     assert np.isfinite(encoder.novelty([_small()])).all()
 
 
+def _network(n_layers, width, kernel):
+    """A chain of convolutions with what a lowered network says of them."""
+    attributes = [{}, *({"channels": width, "kernel": kernel, "act": "relu"},) * n_layers, {}]
+    return Architecture(
+        ops=("input", *["conv"] * n_layers, "output"),
+        edges=tuple((k, k + 1) for k in range(n_layers + 1)),
+        attributes=tuple(attributes),
+    )
+
+
+def test_attributes_are_part_of_a_node():
+    pool = [_network(k, 8 * 2**j, s) for k in (1, 2, 3) for j in range(4) for s in (1, 3, 5)]
+    encoder = ArchitectureEncoder(max_epochs=200, random_state=0).fit(pool)
+    narrow, wide = encoder.transform([_network(2, 8, 3), _network(2, 64, 3)])
+    assert np.abs(narrow[1:3] - wide[1:3]).max() > 0.1
+    # what the embedding holds of the channels can be read from it
+    points = np.concatenate([encoder.transform([one])[0, 1:-1] for one in pool])
+    channels = np.concatenate([[np.log(8 * 2**j)] * k for k in (1, 2, 3) for j in range(4)
+                               for _ in range(3)])  # fmt: skip
+    solution, *_ = np.linalg.lstsq(np.c_[points, np.ones(len(points))], channels, rcond=None)
+    residual = channels - np.c_[points, np.ones(len(points))] @ solution
+    assert residual.var() < 0.1 * channels.var()
+    with pytest.warns(UnknownOperationWarning, match=r"attributes \['act=relu6'\]"):
+        encoder.transform([Architecture(("input", "output"), ((0, 1),), ({"act": "relu6"}, {}))])
+
+
+def test_one_large_graph_among_small_ones(archs):
+    large = _network(498, 16, 3)
+    encoder = ArchitectureEncoder(max_epochs=2, random_state=0).fit([*archs[:40], large])
+    assert encoder.transform([large, archs[0]]).shape == (2, 500, 16)
+    (matrix, ops), *_ = encoder.reconstruct([large, archs[0]])
+    assert matrix.shape == (500, 500) and len(ops) == 500
+    report = encoder.report([large, *archs[:3]], n_samples=20)
+    assert 0 < report["edge_accuracy"] <= 1
+    assert np.isfinite(encoder.score([large, archs[0]]))
+
+
+def test_the_score_is_a_mean_over_architectures(encoder, archs):
+    alone = [encoder.score([arch]) for arch in archs[:4]]
+    assert encoder.score(archs[:4]) == pytest.approx(np.mean(alone), rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

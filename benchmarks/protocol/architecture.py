@@ -7,8 +7,10 @@ the unseen ones say when trained on all data, twice):
    another training of the same architecture, the zoo's mean, one proxy network, the mean of the
    eight nearest by embedding, and the approximators of the paper's Tables 3 and 14, with what the
    zoo says on average (residual) and without (the paper's).
-2. Overlap of the subsets of different unseen architectures (Jaccard, appendix E.5).
-3. Where the time goes (appendix E.6): seconds of the fits, and of embedding, prediction and
+2. Accuracy on test instances of the paper's approximators, which see instances of their own alone,
+   beside that of the unseen networks trained on all data (paper, Table 2).
+3. Overlap of the subsets of different unseen architectures (Jaccard, appendix E.5).
+4. Where the time goes (appendix E.6): seconds of the fits, and of embedding, prediction and
    selection for one unseen architecture.
 
 Run: python benchmarks/protocol/architecture.py benchmarks/protocol/fashion_cells.toml
@@ -18,21 +20,16 @@ Run: python benchmarks/protocol/architecture.py benchmarks/protocol/fashion_cell
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import torch
+from _common import describe, open_folder
 from sklearn.base import clone
 
 from sksubsel import ArchitectureEncoder, ModelApproximator, ModelZoo, SubSelNet
-from sksubsel.benchmark import read_config
-from sksubsel.benchmark.data import load_data
-from sksubsel.benchmark.run import fit_zoo
 from sksubsel.metrics import jaccard
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from _machine import describe
 
 APPROXIMATORS = {
     f"{kind}{', residual' * residual}": ModelApproximator(kind, residual=residual, random_state=0)
@@ -56,6 +53,17 @@ def nearest(embeddings, seen, proba, n_nearest=8):
     return proba[np.argsort(distance, axis=1)[:, :n_nearest]].mean(axis=1, dtype=np.float32)
 
 
+def test_accuracy(approximator, embeddings, data, classes):
+    """Accuracy (A,) of what an approximator predicts for instances that it was not fitted on."""
+    summaries = approximator.transform(embeddings)._summaries
+    features = approximator.feature_transformer_.transform(data.X_test)
+    with torch.no_grad():
+        hidden = approximator.module_.instance_part(torch.as_tensor(features), None)
+        out = approximator.module_.combine(torch.as_tensor(summaries), hidden[None], None)
+    found = classes[out.argmax(dim=-1).numpy()]
+    return (found == data.y_test).mean(axis=1)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config", type=Path)
@@ -63,14 +71,12 @@ def main():
     parser.add_argument("--budgets", type=float, nargs="+", default=[0.01, 0.1])
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
-    folder = args.folder or Path(args.config.stem)
     print(describe(), flush=True)
-    config = read_config(args.config)
-    data = load_data(**config["data"])
-    unseen, seen, zoo = fit_zoo(config, data, folder, args.jobs, 1)
+    data, unseen, seen, zoo, folder = open_folder(args.config, args.folder, args.jobs)
     first, second = (
         ModelZoo(clone(zoo.estimator_), n_jobs=args.jobs, store=folder / f"unseen_{seed}",
-                 random_state=seed, verbose=1).fit(unseen, data.X, data.y)
+                 random_state=seed, verbose=1)
+        .fit(unseen, data.X, data.y, X_val=data.X_test, y_val=data.y_test)
         for seed in (1, 2)
     )  # fmt: skip
     trained = first.predictions_
@@ -92,6 +98,12 @@ def main():
         print(
             f"{name:32s} {value:.4f} +- {error:.4f}   {approximator.n_epochs_} epochs", flush=True
         )
+    print("\nAccuracy on test instances (mean over the unseen networks)")
+    print(f"{'trained on all data':32s} {first.accuracies_.mean():.4f}")
+    for name, approximator in APPROXIMATORS.items():
+        if not approximator.residual:  # which asks the zoo's networks about an instance, too
+            accuracy = test_accuracy(approximator, embeddings, data, zoo.classes_)
+            print(f"{name:32s} {accuracy.mean():.4f}", flush=True)
 
     print("\nJaccard overlap of the subsets of two unseen architectures (mean over pairs)")
     pairs = np.triu_indices(len(unseen), 1)

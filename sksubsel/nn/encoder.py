@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sksubsel.nn.graph import PackedGraphs
+from sksubsel.nn.graph import PackedGraphs, parts
+
+_ATTRIBUTE_PRECISION = 10.0
+_CHUNK = 65536  # nodes at a time where nothing is learned
 
 
 def _two_layers(n_in: int, n_hidden: int, n_out: int, norm: bool) -> nn.Sequential:
@@ -36,6 +40,7 @@ class Elbo(NamedTuple):
 
     op_log_likelihood: Tensor
     edge_log_likelihood: Tensor
+    attribute_log_likelihood: Tensor
     kl: Tensor
 
 
@@ -44,7 +49,9 @@ class GraphVAE(nn.Module):
 
     The encoder's GNN gives mu and s of ``z_u ~ N(mu(h_u), diag exp(2 s(h_u)))``; the decoder has
     ``edge (u, v) ~ Bernoulli(sigmoid(z_u . z_v))`` for u before v, and the node's op by a linear
-    layer and a softmax.
+    layer and a softmax. Where nodes have attributes, a linear layer gives the mean of a Gaussian
+    of variance 1/10 for them: they are standardised, and one that is off by a tenth of the variance
+    shall cost half a nat.
 
     Parameters
     ----------
@@ -54,65 +61,92 @@ class GraphVAE(nn.Module):
         D, and the width of every hidden layer of the GNN.
     n_rounds : int
         K, rounds of message passing.
+    n_attributes : int, default=0
+        F, length of the vector of a node's attributes.
     """
 
-    def __init__(self, n_ops: int, latent_dim: int, hidden_dim: int, n_rounds: int):
+    def __init__(
+        self, n_ops: int, latent_dim: int, hidden_dim: int, n_rounds: int, n_attributes: int = 0
+    ):
         super().__init__()
         self.n_ops = n_ops
-        self.init_node = _two_layers(n_ops, hidden_dim, hidden_dim, norm=False)
+        self.init_node = _two_layers(n_ops + n_attributes, hidden_dim, hidden_dim, norm=False)
         self.rounds = nn.ModuleList(MessagePassing(hidden_dim) for _ in range(n_rounds))
         self.mu = nn.Linear(hidden_dim, latent_dim)
         self.log_sigma = nn.Linear(hidden_dim, latent_dim)
         self.op_decoder = nn.Linear(latent_dim, n_ops)
+        self.attribute_decoder = nn.Linear(latent_dim, n_attributes) if n_attributes else None
 
-    def encode(self, graphs: PackedGraphs, ops: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log standard deviation of the nodes' posteriors, each (M, D), from ops (M,)."""
-        h = self.init_node(F.one_hot(ops, self.n_ops).float())
+    def encode(self, graphs: PackedGraphs, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Mean and log standard deviation of the nodes' posteriors, each (M, D).
+
+        `hidden` (M,), bool, are nodes of which the encoder is not told the op (it is shown the
+        code 0, "unknown") nor the attributes.
+        """
+        ops, attributes = graphs.ops, graphs.attributes
+        if hidden is not None:
+            ops = ops.masked_fill(hidden, 0)
+            attributes = attributes.masked_fill(hidden[:, None], 0.0)
+        h = torch.cat([F.one_hot(ops, self.n_ops).to(attributes.dtype), attributes], dim=1)
+        h = self.init_node(h)
         for message_passing in self.rounds:
             h = message_passing(graphs, h)
         return self.mu(h), self.log_sigma(h)
 
-    def decode(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of ops (A, V, n_ops) and of edges (A, V, V) from latent nodes (A, V, D)."""
-        return self.op_decoder(z), z @ z.transpose(1, 2)
+    def decode(self, z: Tensor, tail: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of ops (M, n_ops) and of edges (P,) between pairs of the latent nodes (M, D)."""
+        return self.op_decoder(z), (z[tail] * z[head]).sum(dim=-1)
 
     def elbo(
         self,
-        ops: Tensor,
-        adjacency: Tensor,
+        graphs: PackedGraphs,
         noise: Tensor | None = None,
         hidden: Tensor | None = None,
-        backend: str = "auto",
+        max_pairs: int | None = None,
     ) -> Elbo:
-        """Evidence lower bound of padded graphs, its three parts apart.
+        """Evidence lower bound of graphs, its parts apart.
 
         Parameters
         ----------
-        ops : Tensor of shape (A, V), int64
-            -1 where there is no node; such places count in nothing.
-        adjacency : Tensor of shape (A, V, V), bool
-            Strictly upper triangular.
-        noise : Tensor of shape (A, V, D) or None
+        graphs : PackedGraphs
+            Every edge leads to a higher node number.
+        noise : Tensor of shape (M, D) or None
             Standard normal draws; None evaluates at the posterior mean.
-        hidden : Tensor of shape (A, V), bool, or None
-            Nodes whose op the encoder is shown as code 0 ("unknown") and must infer.
+        hidden : Tensor of shape (M,), bool, or None
+            See `encode`.
+        max_pairs : int or None
+            Estimate the edges' likelihood from so many pairs of nodes where there are more.
         """
-        graphs = PackedGraphs(ops, adjacency, backend)
-        shown = graphs.ops if hidden is None else graphs.ops.masked_fill(hidden[graphs.mask], 0)
-        mu, log_sigma = self.encode(graphs, shown)  # (M, D)
-        z = mu if noise is None else mu + log_sigma.exp() * noise[graphs.mask]
-        op_logits, edge_logits = self.decode(graphs.unpack(z))
-        n_graphs = len(ops)
-        op_ll = -F.cross_entropy(op_logits[graphs.mask], graphs.ops, reduction="sum")
-        pairs = pair_mask(graphs.mask)
+        mu, log_sigma = self.encode(graphs, hidden)  # (M, D)
+        z = mu if noise is None else mu + log_sigma.exp() * noise
+        tail, head, is_edge = graphs.pairs(max_pairs)
+        op_logits, edge_logits = self.decode(z, tail, head)
+        op_ll = -F.cross_entropy(op_logits, graphs.ops, reduction="sum")
         edge_ll = -F.binary_cross_entropy_with_logits(
-            edge_logits[pairs], adjacency[pairs].float(), reduction="sum"
+            edge_logits, is_edge.to(z.dtype), reduction="sum"
         )
+        edge_ll = edge_ll * (int(graphs.n_pairs().sum()) / len(is_edge))
+        attribute_ll = torch.zeros_like(op_ll)
+        if self.attribute_decoder is not None:
+            error = self.attribute_decoder(z) - graphs.attributes
+            attribute_ll = -0.5 * _ATTRIBUTE_PRECISION * error.square().sum()
         kl = 0.5 * (mu.square() + (2 * log_sigma).exp() - 2 * log_sigma - 1).sum()
-        return Elbo(op_ll / n_graphs, edge_ll / n_graphs, kl / n_graphs)
+        return Elbo(*(part / len(graphs) for part in (op_ll, edge_ll, attribute_ll, kl)))
 
+    @torch.no_grad()
+    def mean(self, graphs: PackedGraphs) -> np.ndarray:
+        """Posterior means of all nodes, (M, D) float32, some graphs at a time."""
+        found = [self.encode(graphs.take(part))[0] for part in parts(graphs.sizes, _CHUNK)]
+        return torch.cat(found).cpu().numpy()
 
-def pair_mask(mask: Tensor) -> Tensor:
-    """The pairs (u before v) of valid nodes, (A, V) -> (A, V, V) bool."""
-    both = mask.unsqueeze(2) & mask.unsqueeze(1)
-    return torch.triu(both, diagonal=1)
+    @torch.no_grad()
+    def most_probable(self, graphs: PackedGraphs, z=None) -> tuple[np.ndarray, np.ndarray]:
+        """Op codes (M,), and whether each of `graphs.pairs` has an edge (P,).
+
+        Decoded from z (M, D), an array, or where it is None from the graphs' own means.
+        """
+        z = self.encode(graphs)[0] if z is None else torch.from_numpy(z).to(graphs.sizes.device)
+        tail, head, _ = graphs.pairs()
+        ops, edges = self.decode(z, tail, head)
+        ops[:, 0] = -torch.inf  # "unknown" is an input, never an answer
+        return ops.argmax(-1).cpu().numpy(), (edges > 0).cpu().numpy()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,57 +40,131 @@ def _dgl_supports(device_type: str) -> bool:
 
 
 class PackedGraphs:
-    """A graphs of at most V nodes as one graph of all their M valid nodes.
+    """A DAGs as one graph of all their M nodes and E edges, graph after graph.
+
+    Nothing grows with the square of a graph's size but `pairs`, which can be limited.
 
     Parameters
     ----------
-    ops : Tensor of shape (A, V), int64
-        Operation code of each node, -1 where a graph has fewer than V nodes.
-    adjacency : Tensor of shape (A, V, V), bool or uint8
-        ``adjacency[a, u, v]`` is true for an edge u -> v.
+    ops : Tensor of shape (M,), int64
+        Operation code of each node.
+    edges : Tensor of shape (E, 2), int64
+        Node numbers in 0..M-1, the edges of one graph after those of the one before.
+    sizes, n_edges : Tensors of shape (A,), int64
+        Nodes and edges of each graph.
+    attributes : Tensor of shape (M, F), float32, or None
+        What else is known of each node; None is F = 0.
     backend : {"auto", "dgl", "torch"}, default="auto"
         "auto" takes DGL where it works for the tensors' device.
-
-    Attributes
-    ----------
-    mask : Tensor of shape (A, V), bool
-        Which entries are nodes.
-    ops : Tensor of shape (M,), int64
-        Operation codes of the nodes, graph after graph.
     """
 
-    def __init__(self, ops: Tensor, adjacency: Tensor, backend: str = "auto"):
+    def __init__(self, ops, edges, sizes, n_edges, attributes=None, backend="auto"):
         if backend == "auto":
             backend = "dgl" if _dgl_supports(ops.device.type) else "torch"
         if backend not in ("dgl", "torch"):
             raise ValueError(f"backend must be 'auto', 'dgl' or 'torch'; got {backend!r}")
-        self.mask = ops >= 0
-        self.ops = ops[self.mask]
-        number = torch.cumsum(self.mask.flatten(), 0).view_as(self.mask) - 1  # (A, V) -> 0..M-1
-        graph, tail, head = adjacency.nonzero(as_tuple=True)
-        tail, head = number[graph, tail], number[graph, head]
-        # messages flow along both directions of an edge (paper, Eq. 4: neighbours of u)
-        self.source = torch.cat([tail, head])
-        self.target = torch.cat([head, tail])
+        self.ops, self.edges, self.sizes, self.n_edges = ops, edges, sizes, n_edges
+        self.attributes = ops.new_zeros((len(ops), 0)).float() if attributes is None else attributes
+        self.backend = backend
+        self.starts = torch.cumsum(sizes, 0) - sizes
+        self.edge_starts = torch.cumsum(n_edges, 0) - n_edges
         self._graph = None
-        if backend == "dgl":
-            import dgl
 
-            self._graph = dgl.graph((self.source, self.target), num_nodes=len(self.ops))
+    @classmethod
+    def of(cls, packed, attributes=None, device="cpu") -> PackedGraphs:
+        """Graphs of flat arrays (`architectures.arrays.Packed`) and attributes (M, F)."""
+        arrays = [*packed] if attributes is None else [*packed, attributes]
+        return cls(*(torch.from_numpy(array).to(device) for array in arrays))
+
+    @classmethod
+    def without_edges(cls, sizes: np.ndarray, device="cpu") -> PackedGraphs:
+        """Graphs of which only the numbers of nodes (A,) are known yet."""
+        none = np.zeros((0, 2), dtype=np.int64)
+        return cls.of((np.zeros(sizes.sum(), dtype=np.int64), none, sizes, 0 * sizes), None, device)
+
+    def __len__(self):
+        return len(self.sizes)
+
+    def take(self, index: Tensor) -> PackedGraphs:
+        """Some of the graphs, in that order; time and memory grow with their nodes and edges."""
+        sizes, n_edges = self.sizes[index], self.n_edges[index]
+        nodes = _ranges(self.starts[index], sizes)
+        chosen = _ranges(self.edge_starts[index], n_edges)
+        moved = torch.cumsum(sizes, 0) - sizes - self.starts[index]
+        edges = self.edges[chosen] + torch.repeat_interleave(moved, n_edges)[:, None]
+        attributes = self.attributes[nodes]
+        return PackedGraphs(self.ops[nodes], edges, sizes, n_edges, attributes, self.backend)
+
+    def to(self, device) -> PackedGraphs:
+        """The same on another device."""
+        parts = (self.ops, self.edges, self.sizes, self.n_edges, self.attributes)
+        return PackedGraphs(*(part.to(device) for part in parts))
 
     def neighbor_sum(self, h: Tensor) -> Tensor:
         """Sum of the neighbours' vectors: (M, D) -> (M, D). Time and memory O(E D)."""
-        if self._graph is None:
-            return torch.zeros_like(h).index_add_(0, self.target, h[self.source])
+        # messages flow along both directions of an edge (paper, Eq. 4: neighbours of u)
+        source, target = torch.cat([self.edges, self.edges.flip(1)]).unbind(1)
+        if self.backend == "torch":
+            return torch.zeros_like(h).index_add_(0, target, h[source])
+        import dgl
         import dgl.function as fn
 
+        if self._graph is None:
+            self._graph = dgl.graph((source, target), num_nodes=len(self.ops))
         with self._graph.local_scope():
             self._graph.ndata["h"] = h
             self._graph.update_all(fn.copy_u("h", "m"), fn.sum("m", "sum"))
             return self._graph.ndata["sum"]
 
-    def unpack(self, h: Tensor, fill: float = 0.0) -> Tensor:
-        """Node vectors (M, D) back in their places: (A, V, D), `fill` where there is no node."""
-        out = h.new_full((*self.mask.shape, h.shape[-1]), fill)
-        out[self.mask] = h
-        return out
+    def n_pairs(self) -> Tensor:
+        """Number of pairs of nodes of each graph, (A,)."""
+        return self.sizes * (self.sizes - 1) // 2
+
+    def pairs(self, limit: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Pairs of nodes (u, v), u before v, of one graph, and whether u leads to v.
+
+        Parameters
+        ----------
+        limit : int or None
+            Draw so many of them (with replacement) where there are more.
+
+        Returns
+        -------
+        tail, head : Tensors of shape (P,), int64
+            Pairs of a graph follow one another, column by column of its matrix.
+        is_edge : Tensor of shape (P,), bool
+        """
+        counts = self.n_pairs()
+        first = torch.cumsum(counts, 0) - counts
+        total = int(counts.sum())
+        owner = torch.repeat_interleave(torch.arange(len(self), device=counts.device), self.n_edges)
+        u, v = (self.edges - self.starts[owner, None]).unbind(1)
+        is_edge = torch.zeros(total, dtype=torch.bool, device=counts.device)
+        is_edge[first[owner] + v * (v - 1) // 2 + u] = True
+        if limit is None or total <= limit:
+            owner = torch.repeat_interleave(torch.arange(len(self), device=counts.device), counts)
+            number = torch.arange(total, device=counts.device) - first[owner]
+        else:
+            drawn = torch.randint(total, (limit,), device=counts.device)
+            owner = torch.searchsorted(torch.cumsum(counts, 0), drawn, right=True)
+            number, is_edge = drawn - first[owner], is_edge[drawn]
+        # the column v of the k-th pair of a triangle: v (v - 1) / 2 <= k
+        v = ((1 + torch.sqrt(1 + 8 * number.double())) / 2).long()
+        v = v - (v * (v - 1) // 2 > number).long()
+        u = number - v * (v - 1) // 2
+        return self.starts[owner] + u, self.starts[owner] + v, is_edge
+
+
+def parts(costs: Tensor, limit: int) -> tuple[Tensor, ...]:
+    """Numbers of consecutive graphs whose costs (A,) add up to about the limit."""
+    group = torch.div(torch.cumsum(costs, 0) - 1, limit, rounding_mode="floor")
+    _, counts = torch.unique_consecutive(group, return_counts=True)
+    return torch.arange(len(costs), device=costs.device).split(counts.tolist())
+
+
+def _ranges(starts: Tensor, counts: Tensor) -> Tensor:
+    """The numbers ``start, ..., start + count - 1`` of each pair, one after another."""
+    ends = torch.cumsum(counts, 0)
+    total = int(ends[-1]) if len(ends) else 0
+    number = torch.arange(total, device=counts.device)
+    return number + torch.repeat_interleave(starts - (ends - counts), counts)

@@ -9,16 +9,22 @@ from scipy.special import expit, logsumexp
 
 from sksubsel.nn.approximator import SUMMARIES, ApproximatorNet, masked_attention, split_padding
 from sksubsel.nn.encoder import GraphVAE
+from sksubsel.nn.graph import PackedGraphs
 from sksubsel.nn.scorer import ScorerNet, inductive_objective
 
 
-def _vae_and_graphs():
+def _vae_and_graphs(n_attributes=0):
     torch.manual_seed(0)
-    vae = GraphVAE(n_ops=3, latent_dim=2, hidden_dim=4, n_rounds=2).double().eval()
-    ops = torch.tensor([[1, 2, 1], [2, 1, -1]])
-    adjacency = torch.zeros(2, 3, 3, dtype=torch.bool)
-    adjacency[0, 0, 1] = adjacency[0, 0, 2] = adjacency[1, 0, 1] = True
-    return vae, ops, adjacency
+    vae = GraphVAE(3, latent_dim=2, hidden_dim=4, n_rounds=2, n_attributes=n_attributes).eval()
+    graphs = PackedGraphs(
+        ops=torch.tensor([1, 2, 1, 2, 1]),
+        edges=torch.tensor([[0, 1], [0, 2], [3, 4]]),
+        sizes=torch.tensor([3, 2]),
+        n_edges=torch.tensor([2, 1]),
+        attributes=torch.randn(5, n_attributes),
+        backend="torch",
+    )
+    return vae, graphs
 
 
 @pytest.fixture(autouse=True)
@@ -28,57 +34,72 @@ def _keep_global_rng():
 
 
 def test_elbo_is_the_sum_over_nodes_pairs_and_dimensions():
-    vae, ops, adjacency = _vae_and_graphs()
-    vae.float()
-    noise = torch.randn(2, 3, 2)
-    elbo = vae.elbo(ops, adjacency, noise, backend="torch")
-
-    from sksubsel.nn.graph import PackedGraphs
-
-    graphs = PackedGraphs(ops, adjacency, "torch")
+    vae, graphs = _vae_and_graphs(n_attributes=3)
+    noise = torch.randn(5, 2)
+    elbo = vae.elbo(graphs, noise)
     with torch.no_grad():
-        mu, log_sigma = (graphs.unpack(t).numpy() for t in vae.encode(graphs, graphs.ops))
-        weight = vae.op_decoder.weight.numpy()
-        bias = vae.op_decoder.bias.numpy()
-    op_ll = edge_ll = kl = 0.0
-    for a, size in enumerate([3, 2]):
-        z = mu[a] + np.exp(log_sigma[a]) * noise[a].numpy()
-        for u in range(size):
+        mu, log_sigma = (part.numpy() for part in vae.encode(graphs))
+        weight, bias = (part.numpy() for part in vae.op_decoder.parameters())
+        slope, offset = (part.numpy() for part in vae.attribute_decoder.parameters())
+    z = mu + np.exp(log_sigma) * noise.numpy()
+    edges = graphs.edges.tolist()
+    op_ll = edge_ll = attribute_ll = kl = 0.0
+    for first, size in ((0, 3), (3, 2)):
+        for u in range(first, first + size):
             logits = weight @ z[u] + bias
-            op_ll += logits[ops[a, u]] - logsumexp(logits)
+            op_ll += logits[graphs.ops[u]] - logsumexp(logits)
+            for k in range(3):
+                error = graphs.attributes[u, k] - slope[k] @ z[u] - offset[k]
+                attribute_ll -= error**2 / (2 * 0.1)
             for k in range(2):
-                variance = np.exp(2 * log_sigma[a, u, k])
-                kl += 0.5 * (variance + mu[a, u, k] ** 2 - 1 - np.log(variance))
-            for v in range(u + 1, size):
+                variance = np.exp(2 * log_sigma[u, k])
+                kl += 0.5 * (variance + mu[u, k] ** 2 - 1 - np.log(variance))
+            for v in range(u + 1, first + size):
                 p = expit(z[u] @ z[v])
-                edge_ll += np.log(p if adjacency[a, u, v] else 1 - p)
+                edge_ll += np.log(p if [u, v] in edges else 1 - p)
     np.testing.assert_allclose(elbo.op_log_likelihood.item(), op_ll / 2, rtol=1e-5)
     np.testing.assert_allclose(elbo.edge_log_likelihood.item(), edge_ll / 2, rtol=1e-5)
+    np.testing.assert_allclose(elbo.attribute_log_likelihood.item(), attribute_ll / 2, rtol=1e-5)
     np.testing.assert_allclose(elbo.kl.item(), kl / 2, rtol=1e-5)
 
 
 def test_kl_against_monte_carlo():
-    vae, ops, adjacency = _vae_and_graphs()
-    vae.float()
-    from sksubsel.nn.graph import PackedGraphs
-
-    graphs = PackedGraphs(ops, adjacency, "torch")
+    vae, graphs = _vae_and_graphs()
     with torch.no_grad():
-        mu, log_sigma = vae.encode(graphs, graphs.ops)
+        mu, log_sigma = vae.encode(graphs)
         posterior = torch.distributions.Normal(mu, log_sigma.exp())
         prior = torch.distributions.Normal(0.0, 1.0)
         kl = torch.distributions.kl_divergence(posterior, prior).sum() / 2
-        torch.testing.assert_close(vae.elbo(ops, adjacency).kl, kl)
+        elbo = vae.elbo(graphs)
+        torch.testing.assert_close(elbo.kl, kl)
+        assert elbo.attribute_log_likelihood == 0
 
 
-def test_padding_counts_in_nothing():
-    vae, ops, adjacency = _vae_and_graphs()
-    vae.float()
-    wide_ops = torch.cat([ops, torch.full((2, 2), -1)], dim=1)
-    wide = torch.zeros(2, 5, 5, dtype=torch.bool)
-    wide[:, :3, :3] = adjacency
-    for one, other in zip(vae.elbo(ops, adjacency), vae.elbo(wide_ops, wide)):
-        torch.testing.assert_close(one, other)
+def test_a_graph_counts_as_it_does_alone():
+    vae, graphs = _vae_and_graphs(n_attributes=1)
+    both = vae.elbo(graphs)
+    alone = [vae.elbo(graphs.take(torch.tensor([k]))) for k in range(2)]
+    for together, first, second in zip(both, *alone):
+        torch.testing.assert_close(together, (first + second) / 2)
+
+
+def test_a_draw_of_pairs_estimates_the_likelihood_of_all():
+    vae, graphs = _vae_and_graphs()
+    with torch.no_grad():
+        whole = vae.elbo(graphs).edge_log_likelihood
+        draws = [vae.elbo(graphs, max_pairs=3).edge_log_likelihood for _ in range(2000)]
+    spread = torch.stack(draws).std() / len(draws) ** 0.5
+    assert abs(torch.stack(draws).mean() - whole) < 4 * spread
+
+
+def test_a_hidden_node_tells_the_encoder_nothing_of_itself():
+    vae, graphs = _vae_and_graphs(n_attributes=2)
+    hidden = torch.tensor([False, True, False, False, False])
+    other = graphs.take(torch.arange(2))
+    other.ops[1], other.attributes[1] = 1, 7.0
+    for one, two in zip(vae.encode(graphs, hidden), vae.encode(other, hidden)):
+        torch.testing.assert_close(one, two)
+    assert (vae.encode(graphs)[0] != vae.encode(other)[0]).any()
 
 
 def test_attention_entry_by_entry():
