@@ -7,7 +7,6 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
@@ -20,11 +19,13 @@ from sksubsel.architectures.arrays import bfs_places
 from sksubsel.nn.codec import GraphCodec, UnknownOperationWarning
 from sksubsel.nn.encoder import GraphVAE
 from sksubsel.nn.graph import PackedGraphs, parts
+from sksubsel.nn.novelty import Novelty
 
 __all__ = ["ArchitectureEncoder", "UnknownOperationWarning"]
 
 _MAX_PAIRS = 2**19  # pairs of nodes in a batch whose edges are looked at
 _MAX_REFERENCE = 10_000  # fitted architectures that novelty compares with
+_CALIBRATED = range(10, 2001)  # so many architectures are embedded a second time, without some
 
 
 class _NegativeElbo(nn.Module):
@@ -89,6 +90,8 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         The fitted :class:`~sksubsel.nn.encoder.GraphVAE`.
     history_ : list of dict
         What each epoch recorded.
+    novelty_ : Novelty
+        See `novelty`.
 
     Notes
     -----
@@ -172,6 +175,15 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.codec_ = GraphCodec().fit(archs)
         self.vocabulary_ = self.codec_.vocabulary
+        self.module_, net = self._train(archs, device, seed, self.callbacks, self.verbose)
+        self.history_ = epochs_of(net)
+        sizes = [arch.n_nodes for arch in archs]
+        self.sizes_, self.size_counts_ = np.unique(sizes, return_counts=True)
+        self._fit_novelty(archs, device, seed)
+        return self
+
+    def _train(self, archs, device, seed, callbacks=None, verbose=0):
+        """A graph VAE fitted to architectures, and its skorch net."""
         graphs = self.codec_.graphs(archs, device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # inside fork_rng
@@ -189,18 +201,13 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
             optimizer="adam",
             schedule="cosine",
             gradient_clip=5.0,
-            callbacks=self.callbacks,
+            callbacks=callbacks,
             device=device,
             seed=seed,
-            verbose=self.verbose,
+            verbose=verbose,
             n_threads=1,
         )
-        self.module_ = vae.eval()
-        self.history_ = epochs_of(net)
-        sizes = [arch.n_nodes for arch in archs]
-        self.sizes_, self.size_counts_ = np.unique(sizes, return_counts=True)
-        self._fit_novelty(archs, seed)
-        return self
+        return vae.eval(), net
 
     def transform(self, archs) -> np.ndarray:
         """Embeddings of the nodes in breadth-first order.
@@ -323,11 +330,11 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
     def novelty(self, archs) -> np.ndarray:
         """How unlike the fitted architectures each one is.
 
-        The distance of the mean embedding to the nearest fitted one, divided by the 99th
-        percentile of that distance among the fitted themselves (each left out in turn): above 1,
-        an architecture lies farther out than nearly all of those fitted. Operations that were
-        not seen in `fit` have no embedding of their own, so an architecture that has any is
-        counted as 1 more.
+        The distance of the mean embedding to the nearest fitted one, in units of a limit that one
+        in a hundred architectures drawn like those fitted would exceed. The limit is found on a
+        fifth of them (of few, up to a half), held out from a second encoder fitted for that. With
+        fewer than 10 or more than 2,000 fitted it is found on all, each left out in turn. Operations that were not seen in `fit` have no embedding of
+        their own, so an architecture that has any is counted as 1 more.
 
         Returns
         -------
@@ -335,21 +342,30 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         archs = as_architectures(archs)
-        distance, _ = self.neighbors_.kneighbors(_mean_node(self.transform(archs)), n_neighbors=1)
-        strange = [not set(self.vocabulary_).issuperset(arch.ops) for arch in archs]
-        return distance[:, 0] / self.novelty_scale_ + np.array(strange)
+        return self._novelty_of(archs, self.transform(archs))
 
-    def _fit_novelty(self, archs, seed):
+    def _novelty_of(self, archs, embeddings):
+        strange = [not set(self.vocabulary_).issuperset(arch.ops) for arch in archs]
+        return self.novelty_(_mean_node(embeddings)) + np.array(strange)
+
+    def _fit_novelty(self, archs, device, seed):
+        rng = np.random.default_rng(seed)
         if len(archs) > _MAX_REFERENCE:
-            chosen = np.random.default_rng(seed).choice(len(archs), _MAX_REFERENCE, replace=False)
+            chosen = rng.choice(len(archs), _MAX_REFERENCE, replace=False)
             archs = [archs[i] for i in np.sort(chosen)]
-        points = _mean_node(self.transform(archs))
-        self.neighbors_ = NearestNeighbors().fit(points)
-        spread = np.linalg.norm(points.std(axis=0))
-        if len(points) > 1:
-            own, _ = self.neighbors_.kneighbors(n_neighbors=1)
-            spread = max(np.percentile(own, 99), 1e-3 * spread)
-        self.novelty_scale_ = float(spread) or 1.0
+        held_out = None
+        if len(archs) in _CALIBRATED:
+            order = rng.permutation(len(archs)).tolist()
+            n_out = max(len(archs) // 5, min(20, len(archs) // 2))
+            module = self.module_
+            self.module_, _ = self._train([archs[i] for i in order[n_out:]], device, seed)
+            out, kept = (
+                _mean_node(self.transform([archs[i] for i in part]))
+                for part in (order[:n_out], order[n_out:])
+            )
+            self.module_ = module
+            held_out = Novelty(kept).relative(out)
+        self.novelty_ = Novelty(_mean_node(self.transform(archs)), held_out)
 
     def _device(self):
         return next(self.module_.parameters()).device
