@@ -292,9 +292,14 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
     def score_mean(self, zoo) -> float:
         """What `score` would be if each prediction were the mean of the fitted zoo."""
         check_is_fitted(self)
-        mean = np.exp(self.base_) if self.task_ == "classification" else self.base_
-        mean = mean / mean.sum(1, keepdims=True) if self.task_ == "classification" else mean
-        return self._score(zoo, lambda rows: mean[None, rows])
+        return self._score(zoo, lambda rows: self._mean_outputs(rows)[None])
+
+    def _mean_outputs(self, rows) -> np.ndarray:
+        """What the zoo says of some instances on average, (n, C)."""
+        if self.task_ == "classification":
+            mean = np.exp(self.base_[rows])
+            return mean / mean.sum(axis=1, keepdims=True)
+        return self.base_[rows] * self.scale_ + self.location_
 
     def _score(self, zoo, predicted) -> float:
         total, n_samples = 0.0, self.shape_[0]

@@ -333,8 +333,10 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         The distance of the mean embedding to the nearest fitted one, in units of a limit that one
         in a hundred architectures drawn like those fitted would exceed. The limit is found on a
         fifth of them (of few, up to a half), held out from a second encoder fitted for that. With
-        fewer than 10 or more than 2,000 fitted it is found on all, each left out in turn. Operations that were not seen in `fit` have no embedding of
-        their own, so an architecture that has any is counted as 1 more.
+        fewer than 10 or more than 2,000 fitted it is found on all, each left out in turn.
+        Operations not seen in `fit` have no embedding of their own, and a mean over nodes does not
+        tell their number: an architecture with such operations counts as 1 more, and one that is
+        2^k times larger or smaller than all fitted as k more.
 
         Returns
         -------
@@ -342,11 +344,14 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         archs = as_architectures(archs)
-        return self._novelty_of(archs, self.transform(archs))
+        return self.novelty_of(archs, self.transform(archs))
 
-    def _novelty_of(self, archs, embeddings):
+    def novelty_of(self, archs, embeddings) -> np.ndarray:
+        """The same for a list of architectures whose embeddings `transform` has given."""
         strange = [not set(self.vocabulary_).issuperset(arch.ops) for arch in archs]
-        return self.novelty_(_mean_node(embeddings)) + np.array(strange)
+        size = np.log2([arch.n_nodes for arch in archs])
+        beyond = np.abs(size - size.clip(*np.log2(self.sizes_[[0, -1]])))
+        return self.novelty_(_mean_node(embeddings)) + np.array(strange) + beyond
 
     def _fit_novelty(self, archs, device, seed):
         rng = np.random.default_rng(seed)

@@ -34,10 +34,25 @@ class Predictions:
         Whether all architectures are predicted alike: the zoo's mean, for want of anything better.
     """
 
-    def __init__(self, model, embeddings, summaries):
+    def __init__(self, model, embeddings, summaries, mean_for=None):
         self._model = model
         self.embeddings = embeddings
         self._summaries = summaries
+        self._mean_for = np.zeros(len(summaries), dtype=bool) if mean_for is None else mean_for
+
+    def with_mean(self, which, center) -> Predictions:
+        """The same, but the zoo's mean for some architectures.
+
+        Parameters
+        ----------
+        which : ndarray of shape (A,), bool
+        center : ndarray of shape (D,)
+            Stands for their embeddings: that of an architecture amid the zoo's.
+        """
+        embeddings = self.embeddings.copy()
+        embeddings[which] = np.nan
+        embeddings[which, -1] = center
+        return Predictions(self._model, embeddings, self._summaries, which)
 
     @property
     def shape(self):
@@ -56,7 +71,9 @@ class Predictions:
 
     def __getitem__(self, index):
         index = np.atleast_1d(np.arange(len(self))[index])
-        return type(self)(self._model, self.embeddings[index], self._summaries[index])
+        return type(self)(
+            self._model, self.embeddings[index], self._summaries[index], self._mean_for[index]
+        )
 
     def __array__(self, dtype=None, copy=None):
         return np.concatenate([part for _, part in self.chunks()], axis=1).astype(
@@ -65,7 +82,10 @@ class Predictions:
 
     def rows(self, rows) -> np.ndarray:
         """Outputs on some instances, (A, n, C) float32; `rows` is a slice or int array."""
-        return self._model._outputs(self._summaries, rows)
+        out = self._model._outputs(self._summaries, rows)
+        if self._mean_for.any():
+            out[self._mean_for] = self._model._mean_outputs(rows)
+        return out
 
     def chunks(self, size: int = CHUNK):
         """Pairs of a slice of instances and the outputs there, (A, <=size, C)."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+import warnings
 from numbers import Integral
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods
+from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, check_memory
 
 from sksubsel._validation import check_budget, check_device
@@ -33,6 +34,10 @@ _SELECTOR_PARAMS = (
     "score_archs",
 )
 _SELECTOR_DEFAULTS = SubsetSelector().get_params()
+
+
+class NovelArchitectureWarning(UserWarning):
+    """An architecture is unlike all those that the net was fitted on."""
 
 
 class SubSelNet(TransformerMixin, BaseEstimator):
@@ -72,6 +77,9 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         Prototype of what ``fit(archs, X, y)`` trains.
     features : transformer or None, default=None
         From X to (N, F), for the approximator that is made where none is given.
+    on_novel : {"warn", "mean", "ignore"}, default="warn"
+        What to do for an architecture whose `novelty` is above 1, of which the fitted ones say
+        little: warn; select by the zoo's mean prediction in place of its own; or nothing.
     memory : str, joblib.Memory or None, default=None
         Caches the fitted encoder and approximator, so that a search over `lam` and `beta` fits
         them once per fold. It needs an int `random_state`: with None each fit has seeds of its
@@ -119,6 +127,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         "selector": [HasMethods(["fit", "select"]), None],
         "zoo": [HasMethods(["train"]), None],
         "features": [HasMethods(["fit", "transform"]), None],
+        "on_novel": [StrOptions({"warn", "mean", "ignore"})],
         "memory": [str, HasMethods(["cache"]), None],
         "n_jobs": [Integral, None],
         "device": [str, torch.device],
@@ -145,6 +154,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         selector=None,
         zoo=None,
         features=None,
+        on_novel="warn",
         memory=None,
         n_jobs=None,
         device="cpu",
@@ -167,6 +177,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         self.selector = selector
         self.zoo = zoo
         self.features = features
+        self.on_novel = on_novel
         self.memory = memory
         self.n_jobs = n_jobs
         self.device = device
@@ -268,6 +279,11 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (B,), int64, or a list of these
             Ascending, without repetition.
+
+        Warns
+        -----
+        NovelArchitectureWarning
+            If an architecture is unlike all that were fitted and ``on_novel="warn"``.
         """
         predictions, single = self._predict(arch)
         rows = [
@@ -348,7 +364,23 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         archs, single = _as_list(arch)
         embeddings = self.encoder_.transform(archs)
-        return self.approximator_.transform(embeddings), single
+        predictions = self.approximator_.transform(embeddings)
+        # an encoder of the user's own may know no novelty
+        if self.on_novel == "ignore" or not hasattr(self.encoder_, "novelty_"):
+            return predictions, single
+        novelty = self.encoder_.novelty_of(archs, embeddings)
+        novel = novelty > 1
+        if novel.any() and self.on_novel == "mean":
+            predictions = predictions.with_mean(novel, self.encoder_.novelty_.center_)
+        elif novel.any():
+            warnings.warn(
+                f"{novel.sum()} of {len(archs)} architectures are unlike all that were fitted "
+                f"(novelty up to {novelty.max():.1f}, where 1 is what one in a hundred exceeds), "
+                'so that predictions for them may be wrong; on_novel="mean" takes the zoo\'s mean',
+                NovelArchitectureWarning,
+                stacklevel=4,
+            )
+        return predictions, single
 
     def _one(self, arch, method):
         if _as_list(arch)[1]:

@@ -82,6 +82,15 @@ def test_novelty_is_zero_for_those_fitted_and_large_for_strangers(encoder, archs
         assert encoder.novelty([stranger])[0] > 1
 
 
+def test_few_architectures_like_those_fitted_are_novel():
+    pool = NASBench101().sample(1100, random_state=3)
+    encoder = ArchitectureEncoder(max_epochs=100, random_state=0).fit(pool[:100])
+    assert (encoder.novelty(pool[100:]) > 1).mean() < 0.05
+    chains = [_network(n_layers, 16, 3) for n_layers in (20, 40)]
+    with pytest.warns(UnknownOperationWarning):
+        assert (encoder.novelty(chains) > 2).all()
+
+
 def test_unknown_operation_is_encoded_with_a_warning(encoder):
     arch = Architecture(ops=("input", "attention", "output"), edges=((0, 1), (1, 2)))
     with pytest.warns(UnknownOperationWarning, match="attention"):

@@ -22,6 +22,7 @@ from sksubsel import (
     _net,
 )
 from sksubsel.encoder import UnknownOperationWarning
+from sksubsel.subselnet import NovelArchitectureWarning
 
 ENCODER = ArchitectureEncoder(max_epochs=2)
 APPROXIMATOR = ModelApproximator(max_epochs=2, early_stopping=False)
@@ -180,7 +181,10 @@ def test_html_and_text():
 
 def test_novel_operation(tiny, fitted):
     strange = Architecture(("input", "sepconv5x5", "output"), ((0, 1), (1, 2)))
-    with pytest.warns(UnknownOperationWarning, match="sepconv5x5"):
+    with (
+        pytest.warns(UnknownOperationWarning, match="sepconv5x5"),
+        pytest.warns(NovelArchitectureWarning),
+    ):
         rows = fitted["transductive"].select(strange)
     assert rows.shape == (30,)
 
@@ -246,3 +250,33 @@ def test_times_of_the_fit(tiny):
     assert net.fit_times_["zoo"] == pytest.approx(tiny.zoo.train_times_.sum())
     assert all(seconds > 0 for seconds in net.fit_times_.values())
     assert net.prepare(20) is net
+
+
+@pytest.fixture
+def stranger():
+    """A chain far longer than any cell, of known operations."""
+    ops = ("input", *["conv3x3-bn-relu"] * 30, "output")
+    return Architecture(ops, tuple((k, k + 1) for k in range(31)))
+
+
+def test_novel_architectures_are_told(tiny, stranger):
+    net = make(mode="transductive", diversity="entropy").fit(tiny.archs, tiny.zoo)
+    assert net.novelty([stranger])[0] > 1 > net.novelty(tiny.archs).max()
+    with pytest.warns(NovelArchitectureWarning, match="1 of 2 architectures are unlike"):
+        net.select([tiny.archs[0], stranger])
+    net.set_params(on_novel="ignore").select(stranger)  # warnings are errors here
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_novel_architectures_get_the_mean(tiny, stranger, mode):
+    net = make(mode=mode, diversity="entropy", on_novel="mean").fit(tiny.archs, tiny.zoo)
+    known, mean = net.predict_proba([tiny.archs[0], stranger])
+    wanted = tiny.zoo.predictions_.mean(axis=0, dtype=np.float32).clip(1e-4)
+    np.testing.assert_allclose(mean, wanted / wanted.sum(axis=1, keepdims=True), atol=1e-3)
+    np.testing.assert_allclose(known, net.predict_proba(tiny.archs[0]), atol=1e-5)
+    rows = net.select([tiny.archs[0], stranger])
+    np.testing.assert_array_equal(rows[0], net.select(tiny.archs[0]))
+    longer = Architecture(
+        ("input", *["conv3x3-bn-relu"] * 40, "output"), tuple((k, k + 1) for k in range(41))
+    )
+    np.testing.assert_array_equal(rows[1], net.select(longer))  # what it is has no part in it

@@ -26,6 +26,11 @@ else:
 __all__ = ["check_names", "make_selector", "read_config"]
 
 _MODULES = (baselines, adaptive, approximator, encoder, features, selector)
+_SPACES = [
+    name
+    for name in spaces.__all__
+    if issubclass(getattr(spaces, name), spaces.SearchSpace) and name != "SearchSpace"
+]
 _DATA = {"name": "digits", "fractions": [0.7, 0.1, 0.2], "judge": "test", "pool": 1,
          "label_noise": 0.0, "imbalance": 1.0, "seed": 0}  # fmt: skip
 _ARCHITECTURES = {"n_seen": 200, "n_unseen": 5, "n_validation": 0, "judge": "unseen", "seed": 0}
@@ -91,7 +96,7 @@ def read_config(path) -> dict:
     _one_of(config["data"]["judge"], ("validation", "test"), "[data] judge")
     _one_of(config["architectures"]["judge"], ("unseen", "validation"), "[architectures] judge")
     config["space"] = {"name": "NASBench101", **config.get("space", {})}
-    _one_of(config["space"]["name"], spaces.__all__, "[space] name")
+    _one_of(config["space"]["name"], _SPACES, "[space] name")
     for key, kind in (("budgets", (int, float)), ("seeds", int)):
         values = config["compare"][key]
         if not isinstance(values, list) or not all(isinstance(v, kind) for v in values):

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import clone
 
 from sksubsel import spaces
+from sksubsel._validation import check_budget
 from sksubsel.benchmark.checks import FULL_DATA
 from sksubsel.benchmark.compare import compare, read_table
 from sksubsel.benchmark.config import check_names, make_selector, read_config
@@ -67,7 +68,9 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
         if "soft_targets" in options and name in only:
             soft[name] = options["soft_targets"]
         if isinstance(prototype, SubSelNet):
-            prototype.set_params(memory=str(folder / "cache"))
+            # fit prepares one budget: the smallest takes least, and is the same in every part
+            smallest = min(config["compare"]["budgets"], key=lambda b: check_budget(b, len(data.y)))
+            prototype.set_params(memory=str(folder / "cache"), budget=smallest)
             each = [seen, zoo] if "zoo_size" not in options else _part(zoo, options["zoo_size"])
             if prototype.random_state is None:
                 prototype.set_params(random_state=0)

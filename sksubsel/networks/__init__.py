@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from sksubsel.architectures import as_architecture
 
+from .darts import build_darts
+from .mlp import build_mlp
 from .nasbench101 import build_nasbench101
+from .nasbench201 import build_nasbench201
+from .transformer import build_transformer
 
 PROXY_PARAMS = {
     # The benchmark's momentum would need thousands of steps to learn the batches' statistics.
-    "nasbench101": {"stem_channels": 16, "n_stacks": 3, "n_cells": 1, "bn_momentum": 0.1}
+    "nasbench101": {"stem_channels": 16, "n_stacks": 3, "n_cells": 1, "bn_momentum": 0.1},
+    "nasbench201": {"stem_channels": 8, "n_cells": 1},
+    "darts": {"stem_channels": 8, "n_layers": 3},
 }
 """For each space, parameters of small networks that train on a CPU in some hundred steps."""
 
-_BUILDERS = {"nasbench101": build_nasbench101}
+_BUILDERS = {
+    "darts": build_darts,
+    "mlp": build_mlp,
+    "nasbench101": build_nasbench101,
+    "nasbench201": build_nasbench201,
+    "transformer": build_transformer,
+}
 
 __all__ = ["PROXY_PARAMS", "build_network", "count_parameters"]
 

@@ -7,6 +7,9 @@ from scipy import stats
 from sklearn.neighbors import NearestNeighbors
 
 
+_MANY = 500  # distances whose own 99th percentile is good enough
+
+
 class Novelty:
     """Distances to the nearest of some points, 1 being a limit that few new ones exceed.
 
@@ -27,10 +30,13 @@ class Novelty:
             own, _ = self.neighbors_.kneighbors(n_neighbors=1)
         # copies of one another are no measure of distance
         self.unit_ = max(float(np.median(own)), 1e-3 * float(spread)) or 1.0
+        self.center_ = points.mean(axis=0)
         if held_out is None:
-            self.limit_ = max(float(np.percentile(own, 99)) / self.unit_, 1e-3)
-        else:
+            held_out = own.ravel() / self.unit_
+        if len(held_out) < _MANY:
             self.limit_ = upper_limit(held_out)
+        else:
+            self.limit_ = max(float(np.percentile(held_out, 99)), 1e-3)
 
     def relative(self, points) -> np.ndarray:
         """Distance to the nearest point in units of the usual one, (A,)."""

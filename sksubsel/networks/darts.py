@@ -1,0 +1,210 @@
+"""The networks of DARTS: a stem, layers of two kinds of cells, a linear head."""
+
+from __future__ import annotations
+
+import numbers
+
+import numpy as np
+import torch
+from torch import nn
+
+from sksubsel.spaces.darts import DARTS
+
+from ._darts_ops import AuxiliaryHead, FactorizedReduce, apply_drop_path, operation, relu_conv_bn
+
+MIN_LAYERS = 3  # with fewer no layer is a normal cell
+MIN_SIDE = 4
+
+
+def build_darts(
+    arch, in_shape, n_classes, *, stem_channels=36, n_layers=20, auxiliary=False, drop_path=0.0
+):
+    """The network with which a genotype is evaluated on CIFAR, in any size.
+
+    Parameters
+    ----------
+    arch : Architecture
+        Of the space of DARTS; a `Genotype` or its text is welcome too.
+    in_shape : tuple (channels, height, width)
+    n_classes : int
+    stem_channels, n_layers : int
+    auxiliary : bool
+    drop_path : float
+        See `DARTS`.
+
+    Returns
+    -------
+    DARTSNetwork
+
+    Raises
+    ------
+    ValueError
+        If `arch` is not in the space, `in_shape` no image or one with fewer than 4 pixels a side
+        (29 with `auxiliary`), `n_classes` or `stem_channels` not a positive int, `n_layers` no
+        int of at least 3, `auxiliary` no bool or `drop_path` not in [0, 1).
+    """
+    genotype = DARTS().to_genotype(arch)
+    for name, value, least in (
+        ("n_classes", n_classes, 1),
+        ("stem_channels", stem_channels, 1),
+        ("n_layers", n_layers, MIN_LAYERS),
+    ):
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+            kind = "a positive int" if least == 1 else f"an int of at least {least}"
+            raise ValueError(f"{name} must be {kind}; got {value!r}")
+    if not isinstance(auxiliary, (bool, np.bool_)):
+        raise ValueError(f"auxiliary must be True or False; got {auxiliary!r}")
+    _check_drop_path(drop_path)
+    in_shape = tuple(in_shape)
+    if len(in_shape) != 3 or min(in_shape) < 1:
+        raise ValueError(
+            "a DARTS network takes images, in_shape=(channels, height, width); got "
+            f"in_shape={in_shape} (pass build= for instances of another form, or add the channel "
+            "axis of grey images: X[:, None])"
+        )
+    if min(in_shape[1:]) < MIN_SIDE:
+        raise ValueError(
+            f"images must have at least {MIN_SIDE} pixels a side, two reduction cells halving "
+            f"them; got in_shape={in_shape}"
+        )
+    side = -(-min(in_shape[1:]) // 4)  # behind both reduction cells, each rounding up
+    if auxiliary and side < AuxiliaryHead.MIN_SIDE:
+        raise ValueError(
+            f"images must have at least {4 * AuxiliaryHead.MIN_SIDE - 3} pixels a side for "
+            f"auxiliary=True, whose head pools 5x5 pixels of a quarter of that; got "
+            f"in_shape={in_shape}"
+        )
+    return DARTSNetwork(
+        genotype,
+        in_channels=int(in_shape[0]),
+        n_classes=int(n_classes),
+        stem_channels=int(stem_channels),
+        n_layers=int(n_layers),
+        auxiliary=bool(auxiliary),
+        drop_path=drop_path,
+    )
+
+
+def _check_drop_path(value) -> float:
+    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not number or not 0 <= value < 1:
+        raise ValueError(f"drop_path must be a float in [0, 1); got {value!r}")
+    return float(value)
+
+
+class DARTSNetwork(nn.Module):
+    """Stem, cells, global average pooling, linear head.
+
+    Images (N, channels, height, width) become logits (N, n_classes); with an auxiliary head, in
+    training mode only, a pair of logits. A cell takes the outputs of the last two cells. Weights
+    start as torch's layers do.
+
+    Attributes
+    ----------
+    drop_path : float
+        Probability of dropping an operation's output for an instance, in training mode; may be
+        changed at any time.
+    """
+
+    def __init__(
+        self,
+        genotype,
+        *,
+        in_channels,
+        n_classes,
+        stem_channels,
+        n_layers,
+        auxiliary=False,
+        drop_path=0.0,
+    ):
+        super().__init__()
+        self.drop_path = drop_path
+        width = stem_channels
+        last_but_one = last = 3 * stem_channels  # channels of the last two outputs
+        self.stem = nn.Sequential(
+            nn.Conv2d(in_channels, last, 3, padding=1, bias=False), nn.BatchNorm2d(last)
+        )
+        self.cells = nn.ModuleList()
+        self.auxiliary = None
+        self.auxiliary_layer = 2 * n_layers // 3
+        reduced = False
+        for layer in range(n_layers):
+            reduction = layer in (n_layers // 3, self.auxiliary_layer)
+            if reduction:
+                width *= 2
+            edges = genotype.reduce if reduction else genotype.normal
+            cell = Cell(edges, last_but_one, last, width, reduction, reduced)
+            self.cells.append(cell)
+            last_but_one, last, reduced = last, cell.out_channels, reduction
+            if auxiliary and layer == self.auxiliary_layer:
+                self.auxiliary = AuxiliaryHead(last, n_classes)
+        self.classifier = nn.Linear(last, n_classes)
+
+    @property
+    def drop_path(self) -> float:
+        return self._drop_path
+
+    @drop_path.setter
+    def drop_path(self, value):
+        self._drop_path = _check_drop_path(value)
+
+    def forward(self, x):
+        last_but_one = last = self.stem(x)
+        auxiliary_logits = None
+        for layer, cell in enumerate(self.cells):
+            last_but_one, last = last, cell(last_but_one, last, self.drop_path)
+            if self.training and self.auxiliary is not None and layer == self.auxiliary_layer:
+                auxiliary_logits = self.auxiliary(last)
+        logits = self.classifier(last.mean(dim=(2, 3)))
+        return logits if auxiliary_logits is None else (logits, auxiliary_logits)
+
+
+class Cell(nn.Module):
+    """One cell: each node sums two operations, the output concatenates the nodes.
+
+    Parameters
+    ----------
+    edges : sequence of 8 pairs (operation, source)
+        Two for each node.
+    last_but_one_channels, last_channels : int
+        Of the two inputs.
+    channels : int
+        Of each node.
+    reduction : bool
+        Whether operations on the cell's inputs have stride 2.
+    reduced : bool
+        Whether the last cell was a reduction cell, so that the first input is twice as large as
+        the second.
+    """
+
+    def __init__(self, edges, last_but_one_channels, last_channels, channels, reduction, reduced):
+        super().__init__()
+        first = FactorizedReduce if reduced else relu_conv_bn
+        self.preprocess = nn.ModuleList(
+            [first(last_but_one_channels, channels), relu_conv_bn(last_channels, channels)]
+        )
+        self.sources = [source for _, source in edges]
+        self.operations = nn.ModuleList(
+            operation(op, channels, 2 if reduction and source < 2 else 1) for op, source in edges
+        )
+        self.out_channels = channels * (len(edges) // 2)
+
+    def forward(self, last_but_one, last, drop_probability=0.0):
+        states = [self.preprocess[0](last_but_one), self.preprocess[1](last)]
+        for k in range(0, len(self.operations), 2):
+            states.append(
+                self._edge(k, states, drop_probability)
+                + self._edge(k + 1, states, drop_probability)
+            )
+        return torch.cat(states[2:], dim=1)
+
+    def _edge(self, k, states, drop_probability):
+        """Output of an edge's operation, of which skipping alone is never dropped."""
+        out = self.operations[k](states[self.sources[k]])
+        if (
+            self.training
+            and drop_probability > 0
+            and not isinstance(self.operations[k], nn.Identity)
+        ):
+            out = apply_drop_path(out, drop_probability)
+        return out
