@@ -23,7 +23,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["check_names", "make_selector", "read_config"]
+__all__ = ["check_names", "make_selector", "make_space", "read_config"]
 
 _MODULES = (baselines, adaptive, approximator, encoder, features, selector)
 _SPACES = [
@@ -52,7 +52,8 @@ def read_config(path) -> dict:
       set's own test instances, where it has none the rest; ``pool``, pixels averaged each way;
       ``label_noise``, share of training labels made wrong; ``imbalance``, how many times rarer the
       rarest training class is than the most frequent (rarity grows geometrically); ``seed``.
-    - ``[space]``: ``name`` (a class of `sksubsel.spaces`) and its parameters.
+    - ``[space]``: ``name`` (a class of `sksubsel.spaces`) and its parameters; of "Mixed",
+      ``spaces`` is a list of such tables.
     - ``[architectures]``: ``n_unseen``, ``n_validation`` and ``n_seen``, drawn in this order;
       ``judge``: "unseen" or "validation", those that are compared on; ``seed``.
     - ``[recipe]``: parameters of :class:`~sksubsel.ArchitectureClassifier`.
@@ -96,7 +97,7 @@ def read_config(path) -> dict:
     _one_of(config["data"]["judge"], ("validation", "test"), "[data] judge")
     _one_of(config["architectures"]["judge"], ("unseen", "validation"), "[architectures] judge")
     config["space"] = {"name": "NASBench101", **config.get("space", {})}
-    _one_of(config["space"]["name"], _SPACES, "[space] name")
+    make_space(config["space"])
     for key, kind in (("budgets", (int, float)), ("seeds", int)):
         values = config["compare"][key]
         if not isinstance(values, list) or not all(isinstance(v, kind) for v in values):
@@ -111,14 +112,23 @@ def read_config(path) -> dict:
     ArchitectureClassifier(**config["compare"]["recipe"])._validate_params()
     check_names(config["zoo"], set(ModelZoo().get_params(deep=False)) - _OURS, "[zoo]")
     ModelZoo(**config["zoo"])._validate_params()
-    space = inspect.signature(getattr(spaces, config["space"]["name"])).parameters
-    check_names(config["space"], {"name", *space}, "[space]")
     made = {name: make_selector(name, spec) for name, spec in config["selectors"].items()}
     nets = [name for name, (selector, _) in made.items() if isinstance(selector, SubSelNet)]
     for name, (_, options) in made.items():
         if "soft_targets" in options:
             _one_of(options["soft_targets"], nets, f"[selectors.{name!r}] soft_targets")
     return config
+
+
+def make_space(spec, where="[space]"):
+    """A search space as a section describes it."""
+    params = dict(spec)
+    cls = getattr(spaces, _one_of(params.pop("name", None), _SPACES, f"{where} name"))
+    check_names(params, set(inspect.signature(cls).parameters), where)
+    if cls is spaces.Mixed:
+        each = params.get("spaces", [])
+        params["spaces"] = [make_space(one, f"{where} spaces[{k}]") for k, one in enumerate(each)]
+    return cls(**params)
 
 
 def make_selector(name, spec):

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import clone
 
-from sksubsel import spaces
 from sksubsel._validation import check_budget
 from sksubsel.benchmark.checks import FULL_DATA
 from sksubsel.benchmark.compare import compare, read_table
-from sksubsel.benchmark.config import check_names, make_selector, read_config
+from sksubsel.benchmark.config import check_names, make_selector, make_space, read_config
 from sksubsel.benchmark.data import load_data
 from sksubsel.benchmark.records import run_key
 from sksubsel.selector import SubsetSelector
@@ -99,8 +98,7 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
 
 def fit_zoo(config, data, folder, n_jobs, verbose):
     """The architectures to compare on, those seen, and their zoo."""
-    params = dict(config["space"])
-    space = getattr(spaces, params.pop("name"))(**params)
+    space = make_space(config["space"])
     sizes = config["architectures"]
     counts = [sizes["n_unseen"], sizes["n_validation"], sizes["n_seen"]]
     cells = space.sample(sum(counts), random_state=sizes["seed"])

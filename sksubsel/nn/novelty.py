@@ -6,7 +6,6 @@ import numpy as np
 from scipy import stats
 from sklearn.neighbors import NearestNeighbors
 
-
 _MANY = 500  # distances whose own 99th percentile is good enough
 
 

@@ -2,6 +2,7 @@
 
 from .base import SearchSpace
 from .darts import DARTS, Genotype
+from .mixed import Mixed
 from .mlp import MLP
 from .nasbench101 import NASBench101
 from .nasbench201 import NASBench201
@@ -11,6 +12,7 @@ __all__ = [
     "DARTS",
     "MLP",
     "Genotype",
+    "Mixed",
     "NASBench101",
     "NASBench201",
     "SearchSpace",

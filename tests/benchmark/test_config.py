@@ -8,7 +8,7 @@ from sksubsel import SubSelNet
 from sksubsel.baselines import EL2N, FacilityLocation, SubsetCallback
 from sksubsel.baselines.adaptive import RS2Strategy
 from sksubsel.benchmark import read_config, run_config
-from sksubsel.benchmark.config import make_selector
+from sksubsel.benchmark.config import make_selector, make_space
 from sksubsel.benchmark.data import load_data
 from sksubsel.cli import main
 from sksubsel.datasets import load_digits_images
@@ -40,6 +40,9 @@ RS2 = { class = "RS2Strategy", every = 1 }
 net = { class = "SubSelNet", per_seed = true, soft_targets = "net", encoder = { class = "ArchitectureEncoder", max_epochs = 1 }, approximator = { class = "ModelApproximator", max_epochs = 0 } }
 proxy = { class = "SubSelNet", zoo_size = 1, encoder = { class = "ArchitectureEncoder", max_epochs = 1 }, approximator = { class = "ModelApproximator", max_epochs = 0 } }
 """  # noqa: E501
+
+
+TRANSFORMER = {"name": "Transformer"}
 
 
 @pytest.fixture
@@ -164,6 +167,7 @@ def test_selectors_of_a_file():
         ("pool = 2", 'name = "mnist"', "name must be one of .*digits.*got 'mnist'"),
         ("pool = 2", 'judge = "train"', "judge must be one of .*got 'train'"),
         ("stem_channels = 4", 'name = "Nowhere"', "name must be one of .*got 'Nowhere'"),
+        ("stem_channels = 4", "stem = 4", r"\[space\] must be among .*got \['stem'\]"),
         ("[compare]", "[compare]\nrecipe = {steps = 1}", r"\[compare\] recipe .* got \['steps'\]"),
         ('soft_targets = "net"', 'soft_targets = "RS2"', r"soft_targets must be one of .*'net'"),
         ('class = "Random"', 'class = "Architecture"', "must be one of .*got 'Architecture'"),
@@ -191,6 +195,14 @@ def test_the_protocols_are_in_order(path):
     # chosen with nothing that is judged by
     assert config["architectures"]["n_validation"] >= 5
     assert config["data"]["fractions"][1] > 0
+
+
+def test_a_mixed_space():
+    space = make_space({"name": "Mixed", "spaces": [{"name": "MLP", "widths": [8]}, TRANSFORMER]})
+    assert [type(one).__name__ for one in space.spaces] == ["MLP", "Transformer"]
+    assert list(space.spaces[0].widths) == [8]
+    with pytest.raises(ValueError, match=r"\[space\] spaces\[1\] name must be .*got 'Mlp'"):
+        make_space({"name": "Mixed", "spaces": [TRANSFORMER, {"name": "Mlp"}]})
 
 
 def test_selectors_are_needed(tmp_path):

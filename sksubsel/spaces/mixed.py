@@ -1,0 +1,116 @@
+"""Several search spaces as one pool."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from sksubsel.architectures import as_architecture
+
+from .base import SearchSpace
+
+
+class Mixed(SearchSpace):
+    """The architectures of several spaces, so that one zoo has networks of many kinds.
+
+    Indices go through the spaces one after another. A sample takes as many architectures of each
+    space, since of a draw from all alike the largest space would be nearly all.
+
+    Parameters
+    ----------
+    spaces : sequence of SearchSpace
+        At least one, of different names.
+
+    Examples
+    --------
+    >>> from sksubsel.spaces import MLP, Mixed, NASBench101
+    >>> space = Mixed([NASBench101(stem_channels=8, n_stacks=2, n_cells=1), MLP()])
+    >>> sorted(arch.space for arch in space.sample(4, random_state=0))
+    ['mlp', 'mlp', 'nasbench101', 'nasbench101']
+    """
+
+    name = "mixed"
+
+    def __init__(self, spaces):
+        self.spaces = list(spaces)
+        if not self.spaces or not all(isinstance(space, SearchSpace) for space in self.spaces):
+            raise ValueError(f"spaces must be one or more search spaces; got {spaces!r}")
+        self._by_name = {space.name: space for space in self.spaces}
+        if len(self._by_name) < len(self.spaces):
+            names = [space.name for space in self.spaces]
+            raise ValueError(f"spaces must have different names; got {names}")
+        self.vocabulary = tuple(sorted({op for space in self.spaces for op in space.vocabulary}))
+
+    def __repr__(self):
+        return f"Mixed({self.spaces!r})"
+
+    def __len__(self) -> int:
+        return sum(map(len, self.spaces))
+
+    def space_of(self, arch) -> SearchSpace:
+        """The space that an architecture comes from, by its `Architecture.space`.
+
+        Raises
+        ------
+        ValueError
+            If it is none of these.
+        """
+        arch = as_architecture(arch)
+        if arch.space not in self._by_name:
+            raise ValueError(
+                f"arch must come from one of the spaces {list(self._by_name)}; got one of "
+                f"space={arch.space!r}"
+            )
+        return self._by_name[arch.space]
+
+    def validate(self, arch):
+        """`arch` as its own space has it."""
+        return self.space_of(arch).validate(arch)
+
+    def neighbors(self, arch) -> list:
+        """What its own space has one edit away."""
+        return self.space_of(arch).neighbors(arch)
+
+    def mutate(self, arch, random_state=None):
+        """A neighbour drawn as its own space does."""
+        return self.space_of(arch).mutate(arch, random_state)
+
+    def index(self, arch) -> int:
+        """Index of an architecture, after all those of the spaces before its own."""
+        own = self.space_of(arch)
+        before = self.spaces[: self.spaces.index(own)]
+        return sum(map(len, before)) + own.index(arch)
+
+    def build(self, arch, in_shape, n_classes):
+        """The network that its own space builds."""
+        return self.space_of(arch).build(arch, in_shape, n_classes)
+
+    def sample(self, n, random_state=None, replace=False) -> list:
+        """Draw architectures, as many of each space (the first ones get one more).
+
+        Parameters
+        ----------
+        n : int
+        random_state : int, RandomState instance or None, default=None
+        replace : bool, default=False
+
+        Returns
+        -------
+        list of Architecture
+            In random order.
+        """
+        rng = check_random_state(random_state)
+        share, rest = divmod(n, len(self.spaces))
+        found = []
+        for place, space in enumerate(self.spaces):
+            found += space.sample(share + (place < rest), rng, replace)
+        return [found[k] for k in rng.permutation(n)]
+
+    def _at(self, indices):
+        ends = np.cumsum([len(space) for space in self.spaces])
+        owner = np.searchsorted(ends, indices, side="right")
+        starts = ends - [len(space) for space in self.spaces]
+        found = [
+            self.spaces[own]._at(np.array([k - starts[own]])) for own, k in zip(owner, indices)
+        ]
+        return [one for (one,) in found]

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from sksubsel.spaces import DARTS, MLP, Mixed, NASBench101, NASBench201, Transformer
+
+SPACES = [
+    NASBench101(stem_channels=4, n_stacks=1, n_cells=1),
+    NASBench201(stem_channels=4, n_cells=1),
+    MLP(),
+    Transformer(),
+    DARTS(stem_channels=4, n_layers=3),
+]
+
+
+@pytest.fixture(scope="module")
+def space():
+    return Mixed(SPACES)
+
+
+def test_a_sample_has_as_many_of_each_space(space):
+    archs = space.sample(12, random_state=0)
+    names, counts = np.unique([arch.space for arch in archs], return_counts=True)
+    assert dict(zip(names, counts)) == {
+        "nasbench101": 3, "nasbench201": 3, "mlp": 2, "transformer": 2, "darts": 2
+    }  # fmt: skip
+    assert [arch.hash for arch in archs] == [a.hash for a in space.sample(12, random_state=0)]
+    assert [arch.space for arch in archs] != sorted(arch.space for arch in archs)
+
+
+def test_indices_go_through_the_spaces():
+    space = Mixed(SPACES[1:4])
+    assert len(space) == sum(map(len, SPACES[1:4]))
+    first = len(SPACES[1])
+    assert space[first - 1] == SPACES[1][-1] and space[first] == SPACES[2][0]
+    assert space[-1] == SPACES[3][-1]
+    for k in (0, first, len(space) - 1):
+        assert space.index(space[k]) == k
+
+
+def test_each_architecture_is_its_own_spaces(space):
+    for arch, own in zip(space.sample(5, random_state=1), range(5)):
+        own = space.space_of(arch)
+        assert own.name == arch.space
+        assert space.validate(arch) == own.validate(arch)
+        assert space.neighbors(arch) == own.neighbors(arch)
+        assert space.mutate(arch, random_state=0) in own.neighbors(arch)
+        assert type(space.build(arch, (1, 8, 8), 10)) is type(own.build(arch, (1, 8, 8), 10))
+        assert arch in space
+
+
+def test_errors(space):
+    with pytest.raises(ValueError, match="one or more search spaces"):
+        Mixed([])
+    with pytest.raises(ValueError, match="different names; got \\['mlp', 'mlp'\\]"):
+        Mixed([MLP(), MLP()])
+    with pytest.raises(ValueError, match="space='mlp'"):
+        Mixed(SPACES[:1]).validate(MLP()[0])
