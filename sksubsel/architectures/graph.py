@@ -239,6 +239,74 @@ class Architecture:
         return self.adjacency, self.ops
 
     @classmethod
+    def from_module(cls, module, example_inputs=None, *, space=None) -> Architecture:
+        """Lowered architecture of any ``torch.nn.Module``: its operations, read from a trace.
+
+        `torch.fx` is tried first, which needs no inputs. Where that fails, or finds one of
+        torch.nn's transformers, `torch.export` runs the module on fake tensors of the shapes of
+        `example_inputs`. The module stays as it is: parameters, buffers, mode and gradients.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            It is read as in evaluation mode, in whichever mode it is.
+        example_inputs : tensor, tuple or dict, optional
+            Arguments of ``module.forward``: one, several positional, or by keyword. Without them
+            all arguments that have a default keep it.
+        space : str, optional
+            What to call the architecture's search space.
+
+        Returns
+        -------
+        Architecture
+            With types and attributes of `sksubsel.tracing.NODE_TYPES`, in the order of the
+            trace, which is topological. Several inputs are one input node, several outputs one
+            output node.
+
+        Raises
+        ------
+        TypeError
+            If `module` is no module, or `example_inputs` of none of these kinds.
+        ValueError
+            If `example_inputs` are needed, do not fit, or the control flow depends on the data;
+            the message names the class, file and line, and says what to do.
+
+        Warns
+        -----
+        UserWarning
+            For each operation without a node type of its own: its nodes are "unknown".
+
+        Notes
+        -----
+        Modules, functions, methods and in-place forms of an operation give the same node. What
+        computes nothing of its own is no node: dropout, padding, changes of shape, order or type,
+        ranges of an array, masks, factors and terms that are plain numbers. A convolution takes
+        up the batch normalisation and activation behind it, a linear layer the activation, where
+        nothing else sees the value between. Sums of sums are one node, likewise concatenations
+        along one axis. A parameter is a node where it is added to data or multiplied with it.
+
+        References
+        ----------
+        .. [1] Reed et al., "torch.fx: Practical Program Capture and Transformation for Deep
+           Learning in Python", MLSys 2022.
+
+        Examples
+        --------
+        >>> from torch import nn
+        >>> from sksubsel.architectures import Architecture
+        >>> net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 10))
+        >>> arch = Architecture.from_module(net)
+        >>> arch.ops
+        ('input', 'conv', 'linear', 'output')
+        >>> arch.attributes[2]
+        {'channels': 10}
+        """
+        from sksubsel.tracing.trace import trace_module
+
+        ops, edges, attributes = trace_module(module, example_inputs)
+        return cls(tuple(ops), tuple(edges), tuple(attributes), space)
+
+    @classmethod
     def from_dgl(cls, graph, vocabulary=None, space=None) -> Architecture:
         """Architecture from a ``dgl.DGLGraph`` with integer codes in ``ndata["op"]``.
 

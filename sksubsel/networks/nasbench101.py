@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sksubsel.spaces._nasbench101_lowering import node_channels
 from sksubsel.spaces.nasbench101 import NASBench101
 
 
@@ -78,44 +79,6 @@ def build_nasbench101(
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = float(bn_momentum)
     return network
-
-
-def node_channels(adjacency, in_channels: int, out_channels: int) -> list[int]:
-    """Channels of every node of a cell.
-
-    The output's channels are shared equally by the k inner nodes that feed it, the first
-    ``out_channels % k`` of them taking one more. Any other inner node has as many as the widest
-    inner node that it feeds.
-
-    Parameters
-    ----------
-    adjacency : array-like of shape (V, V)
-        Upper-triangular, without nodes off all paths from the first to the last.
-    in_channels, out_channels : int
-        Of the input and the output node.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer output channels than inner nodes that feed the output.
-    """
-    matrix = np.asarray(adjacency)
-    last = len(matrix) - 1
-    feeders = [v for v in range(1, last) if matrix[v, last]]
-    if len(feeders) > out_channels:
-        raise ValueError(
-            f"stem_channels must be at least {len(feeders)}, the number of operations that feed "
-            f"this cell's output; got {out_channels}"
-        )
-    channels = [0] * len(matrix)
-    channels[0], channels[last] = in_channels, out_channels
-    for k, v in enumerate(feeders):
-        share, rest = divmod(out_channels, len(feeders))
-        channels[v] = share + (k < rest)
-    for v in range(last - 1, 0, -1):
-        if not matrix[v, last]:
-            channels[v] = max(channels[w] for w in range(v + 1, last) if matrix[v, w])
-    return channels
 
 
 class NASBench101Network(nn.Module):

@@ -50,6 +50,24 @@ class SearchSpace(ABC):
     def build(self, arch, in_shape, n_classes):
         """An untrained ``torch.nn.Module`` for instances of shape `in_shape`."""
 
+    def lower(self, arch, in_shape, n_classes) -> Architecture:
+        """The graph of an architecture's whole network, its repetitions and sums written out.
+
+        Nodes are of `sksubsel.tracing.NODE_TYPES`, which are common to all kinds of networks, with
+        their widths and kernels as attributes.
+
+        Parameters
+        ----------
+        arch, in_shape, n_classes
+            As for `build`.
+
+        Notes
+        -----
+        What ``Architecture.from_module(space.build(arch, in_shape, n_classes))`` finds. Most spaces
+        make it without building the network, and without torch.
+        """
+        return Architecture.from_module(self.build(arch, in_shape, n_classes), space=self.name)
+
     def __getitem__(self, index):
         """The architecture of an integer index, or a list of those of a slice or an array."""
         if isinstance(index, numbers.Integral) and not isinstance(index, (bool, np.bool_)):

@@ -85,6 +85,10 @@ class Mixed(SearchSpace):
         """The network that its own space builds."""
         return self.space_of(arch).build(arch, in_shape, n_classes)
 
+    def lower(self, arch, in_shape, n_classes):
+        """The graph of the whole network, as its own space gives it."""
+        return self.space_of(arch).lower(arch, in_shape, n_classes)
+
     def sample(self, n, random_state=None, replace=False) -> list:
         """Draw architectures, as many of each space (the first ones get one more).
 

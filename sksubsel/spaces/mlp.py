@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from sksubsel.architectures import Architecture, as_architecture
 
+from ._feedforward_lowering import lower_mlp
 from ._grid import (
     GraphBuilder,
     Grid,
@@ -128,6 +129,10 @@ class MLP(GridSpace):
             If `arch` is not in the space.
         """
         return self._neighbors(arch)
+
+    def lower(self, arch, in_shape, n_classes):
+        """The graph of the whole network; see `SearchSpace.lower`."""
+        return lower_mlp(n_classes, **mlp_spec(self.validate(arch)))
 
     def build(self, arch, in_shape, n_classes):
         """The untrained network of an architecture.

@@ -7,6 +7,7 @@ import numpy as np
 from sksubsel.architectures import Architecture, as_architecture, graph_hash
 from sksubsel.architectures.canonical import canonical_form, edge_bit
 
+from ._nasbench101_lowering import lower_network
 from ._nasbench101_pool import MAX_EDGES, MAX_NODES, N_OPS, cell_key, pool
 from .base import SearchSpace
 
@@ -214,6 +215,12 @@ class NASBench101(SearchSpace):
             n_stacks=self.n_stacks,
             n_cells=self.n_cells,
             bn_momentum=self.bn_momentum,
+        )
+
+    def lower(self, arch, in_shape, n_classes):
+        """The graph of the whole network; see `SearchSpace.lower`."""
+        return lower_network(
+            self.canonical(arch), n_classes, self.stem_channels, self.n_stacks, self.n_cells
         )
 
     def _at(self, indices):

@@ -19,6 +19,7 @@ from ._nasbench201_equivalence import (
     unique_string,
     values_of,
 )
+from ._nasbench201_lowering import lower_network
 from .base import SearchSpace
 
 
@@ -210,6 +211,10 @@ class NASBench201(SearchSpace):
             n_cells=self.n_cells,
             bn_momentum=self.bn_momentum,
         )
+
+    def lower(self, arch, in_shape, n_classes):
+        """The graph of the whole network; see `SearchSpace.lower`."""
+        return lower_network(self.operations(arch), n_classes, self.stem_channels, self.n_cells)
 
     def count_parameters(self, arch, in_channels=3, n_classes=10) -> int:
         """Number of parameters of a cell's network, those that have no effect included.

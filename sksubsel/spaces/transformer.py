@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sksubsel.architectures import Architecture, as_architecture
 
+from ._feedforward_lowering import lower_transformer
 from ._grid import (
     GraphBuilder,
     Grid,
@@ -148,6 +149,11 @@ class Transformer(GridSpace):
             If `arch` is not in the space.
         """
         return self._neighbors(arch)
+
+    def lower(self, arch, in_shape, n_classes):
+        """The graph of the whole network; see `SearchSpace.lower`."""
+        spec = transformer_spec(self.validate(arch))
+        return lower_transformer(in_shape, n_classes, self.patch_size, **spec)
 
     def build(self, arch, in_shape, n_classes):
         """The untrained network of an architecture.
