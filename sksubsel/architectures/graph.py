@@ -284,6 +284,8 @@ class Architecture:
         up the batch normalisation and activation behind it, a linear layer the activation, where
         nothing else sees the value between. Sums of sums are one node, likewise concatenations
         along one axis. A parameter is a node where it is added to data or multiplied with it.
+        Modules of torch.nn are whole by either way of tracing; functions such as
+        ``F.normalize`` are whole by `torch.fx` and in parts by `torch.export`.
 
         References
         ----------

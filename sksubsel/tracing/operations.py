@@ -17,7 +17,7 @@ def apply(call, build: Builder):
     Parameters
     ----------
     call : Call
-        A call of a function, method or ATen operator; see `interpret.Call`.
+        A call of a function, method or ATen operator; see `call.Call`.
     build : Builder
         Takes the new records.
     """
