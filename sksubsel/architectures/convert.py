@@ -12,8 +12,23 @@ from .graph import Architecture
 
 ACCEPTED = (
     'an Architecture, a DGL graph with ndata["op"], a networkx.DiGraph with "op" on each node, '
-    "or a pair (matrix, ops)"
+    "a pair (matrix, ops), a torch.nn.Module that torch.fx can trace, a NAS-Bench-201 string or a "
+    "DARTS genotype"
 )
+_DESCRIPTIONS: list = []
+
+
+def register_description(recognizes, convert) -> None:
+    """Let `as_architecture` take what a search space's architectures are written as.
+
+    Parameters
+    ----------
+    recognizes : callable
+        ``recognizes(obj) -> bool``, cheap.
+    convert : callable
+        ``convert(obj) -> Architecture``; its errors say what is wrong.
+    """
+    _DESCRIPTIONS.append((recognizes, convert))
 
 
 def as_architecture(obj, vocabulary=None) -> Architecture:
@@ -21,7 +36,9 @@ def as_architecture(obj, vocabulary=None) -> Architecture:
 
     Parameters
     ----------
-    obj : Architecture, dgl.DGLGraph, networkx.DiGraph or (matrix, ops)
+    obj : Architecture, dgl.DGLGraph, networkx.DiGraph, (matrix, ops), torch.nn.Module or str
+        A module is traced (see :meth:`Architecture.from_module`). A text is a NAS-Bench-201 cell,
+        ``|op~0|+|op~0|op~1|+...``, or a printed DARTS genotype, which may also be the tuple.
     vocabulary : sequence of str, optional
         Operation of each integer code of a DGL graph.
 
@@ -44,6 +61,11 @@ def as_architecture(obj, vocabulary=None) -> Architecture:
         return from_dgl(obj, vocabulary)
     if _is_networkx(obj):
         return from_networkx(obj)
+    if _is_module(obj):
+        return Architecture.from_module(obj)
+    convert = _description(obj)
+    if convert is not None:
+        return convert(obj)
     if _is_pair(obj):
         return Architecture.from_matrix(*obj)
     raise TypeError(f"an architecture must be {ACCEPTED}; got {_describe(obj)}")
@@ -68,7 +90,8 @@ def as_architectures(archs, name: str = "archs", vocabulary=None) -> list[Archit
     ValueError
         If `archs` is empty or an item is an invalid architecture; the message gives its position.
     """
-    if isinstance(archs, Architecture) or _is_dgl(archs) or _is_networkx(archs) or _is_pair(archs):
+    single = (_is_dgl, _is_networkx, _is_pair, _is_module, _description)
+    if isinstance(archs, Architecture) or any(is_one(archs) for is_one in single):
         raise TypeError(
             f"{name} must be a list of architectures; got a single one, wrap it: [arch]"
         )
@@ -168,6 +191,17 @@ def _is_dgl(obj) -> bool:
 def _is_networkx(obj) -> bool:
     networkx = sys.modules.get("networkx")
     return networkx is not None and isinstance(obj, networkx.Graph)
+
+
+def _is_module(obj) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(obj, torch.nn.Module)
+
+
+def _description(obj):
+    """How to convert what a search space has registered, None for anything else."""
+    found = (convert for recognizes, convert in _DESCRIPTIONS if recognizes(obj))
+    return next(found, None)
 
 
 def _is_pair(obj) -> bool:

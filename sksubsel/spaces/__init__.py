@@ -1,5 +1,7 @@
 """Search spaces: sets of architectures to sample, index, mutate and build networks from."""
 
+from sksubsel.architectures.convert import register_description
+
 from .base import SearchSpace
 from .darts import DARTS, Genotype
 from .mixed import Mixed
@@ -18,3 +20,11 @@ __all__ = [
     "SearchSpace",
     "Transformer",
 ]
+
+register_description(
+    lambda obj: isinstance(obj, str) and obj.startswith("|"), NASBench201().from_string
+)
+register_description(
+    lambda obj: isinstance(obj, Genotype) or (isinstance(obj, str) and obj.startswith("Genotype(")),
+    DARTS().from_genotype,
+)

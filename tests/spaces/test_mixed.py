@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from sksubsel.architectures import Architecture, as_architectures
 from sksubsel.spaces import DARTS, MLP, Mixed, NASBench101, NASBench201, Transformer
 
 SPACES = [
@@ -55,3 +56,20 @@ def test_errors(space):
         Mixed([MLP(), MLP()])
     with pytest.raises(ValueError, match="space='mlp'"):
         Mixed(SPACES[:1]).validate(MLP()[0])
+
+
+def test_what_spaces_write_is_an_architecture_everywhere():
+    cell, pair = NASBench201()[123], DARTS()[456]
+    text, genotype = NASBench201().to_string(cell), DARTS().to_genotype(pair)
+    found = as_architectures([text, genotype, str(genotype)])
+    assert found == [cell, pair, pair]
+    assert [arch.space for arch in found] == ["nasbench201", "darts", "darts"]
+    module = SPACES[0].build(SPACES[0].sample(1, random_state=0)[0], (1, 8, 8), 10)
+    assert as_architectures([module])[0].hash == Architecture.from_module(module).hash
+    for single in (text, genotype, module):
+        with pytest.raises(TypeError, match="wrap it"):
+            as_architectures(single)
+    with pytest.raises(ValueError, match="archs\\[1\\]"):
+        as_architectures([text, "|conv~0|"])
+    with pytest.raises(TypeError, match="must be an Architecture.*genotype; got str 'conv'"):
+        as_architectures(["conv"])
