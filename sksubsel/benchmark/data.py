@@ -34,7 +34,7 @@ def load_data(name, fractions, judge, pool, label_noise, imbalance, seed) -> Dat
     order = rng.permutation(len(y))
     ends = np.round(np.cumsum(fractions) * len(y)).astype(int)
     train, validation, rest = np.split(order, ends[:2])
-    held_out = X[validation], y[validation]
+    held_out: tuple | None = (X[validation], y[validation])
     if judge == "validation":
         test, held_out = held_out, None
     elif test is None:

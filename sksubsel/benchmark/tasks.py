@@ -185,7 +185,11 @@ def _train(training, chosen, task, zoo, judging, device):
         balanced = float(balanced_accuracy_score(y_test, model.predict(X_test)))
     setup_time = task.setup_times.get(training.budget, 0.0)
     if training.soft and task.source is not task.selector:
-        setup_time += sum(task.source.fit_times_.values())
+        # a net of its own has been counted with the zoo, which both learn from
+        own = task.setup_times and task.source.zoo_ is task.selector.zoo_
+        setup_time += sum(
+            seconds for part, seconds in task.source.fit_times_.items() if not own or part != "zoo"
+        )
     total = meter if chosen.meter is None else meter + chosen.meter
     threads = f"{torch.get_num_threads()} of {os.cpu_count()} cores"
     return {

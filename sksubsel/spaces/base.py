@@ -39,6 +39,10 @@ class SearchSpace(ABC):
         """Architectures of these indices, all in range(len(self))."""
 
     @abstractmethod
+    def index(self, arch) -> int:
+        """Index of an architecture; ValueError if it is not in the space."""
+
+    @abstractmethod
     def validate(self, arch) -> Architecture:
         """`arch` as an `Architecture` of this space; ValueError saying why if it is not one."""
 

@@ -301,15 +301,19 @@ def test_setup_is_what_is_spent_before_the_first(tiny, selectors):
     net = selectors["net"]
     shared = SubSelNet(mode="inductive", encoder=net.encoder, approximator=net.approximator)
     shared.set_params(random_state=0).fit(tiny.archs, tiny.zoo)
+    soft = {"random": net, "shared": net}
     table = run(
-        tiny, {"random": Random(), "shared": shared}, soft_targets={"random": net}, seeds=(0,)
+        tiny, {"random": Random(), "shared": shared}, soft_targets=soft, seeds=(0,)
     ).groupby(["method", "budget"])
     spent = table.setup_time.unique()
     assert all(len(times) == 1 for times in spent)
     assert spent["random", 20] == spent["random", 0.5] == 0
     fit = sum(net.fit_times_.values())
     assert spent["random + soft targets", 20][0] == pytest.approx(fit)
-    assert spent["shared", 20][0] > sum(shared.fit_times_.values())
+    own = spent["shared", 20][0]
+    assert own > sum(shared.fit_times_.values())
+    both = spent["shared + soft targets", 20][0]  # one zoo serves both nets
+    assert both == pytest.approx(own + fit - net.fit_times_["zoo"])
 
 
 def test_regression():
