@@ -166,8 +166,9 @@ def test_attributes_and_other_things_are_refused():
     arch = SPACE[3]
     with pytest.raises(ValueError, match="no node attributes"):
         SPACE.validate(Architecture(arch.ops, arch.edges, [{}] * 8))
+    assert SPACE.validate(SPACE.to_string(arch)) == arch
     with pytest.raises(TypeError, match="an architecture must be"):
-        SPACE.validate(SPACE.to_string(arch))
+        SPACE.validate(3)
 
 
 # ---------------------------------------------------------------- neighbours, samples
