@@ -46,7 +46,9 @@ class AttributeCoder:
             x, weight = np.array(values[name], dtype=float).T
             mean = np.average(x, weights=weight)
             spread = np.sqrt(np.average((x - mean) ** 2, weights=weight))
-            self.numeric_[name] = float(mean), float(spread) or 1.0
+            # a constant attribute spreads by rounding alone
+            constant = spread <= 1e-8 * max(1.0, abs(mean))
+            self.numeric_[name] = float(mean), 1.0 if constant else float(spread)
         self.categories_ = tuple(sorted(categories))
         return self
 

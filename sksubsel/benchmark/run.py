@@ -67,9 +67,13 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
         if "soft_targets" in options and name in only:
             soft[name] = options["soft_targets"]
         if isinstance(prototype, SubSelNet):
-            # fit prepares one budget: the smallest takes least, and is the same in every part
-            smallest = min(config["compare"]["budgets"], key=lambda b: check_budget(b, len(data.y)))
-            prototype.set_params(memory=str(folder / "cache"), budget=smallest)
+            prototype.set_params(memory=str(folder / "cache"))
+            if prototype.diversity == "design" and prototype.selector is None:
+                # a design learns nothing of the budget but prepares it: the smallest costs least
+                smallest = min(
+                    config["compare"]["budgets"], key=lambda b: check_budget(b, len(data.y))
+                )
+                prototype.set_params(budget=smallest)
             each = [seen, zoo] if "zoo_size" not in options else _part(zoo, options["zoo_size"])
             if prototype.random_state is None:
                 prototype.set_params(random_state=0)

@@ -28,7 +28,9 @@ class Novelty:
         if len(points) > 1:
             own, _ = self.neighbors_.kneighbors(n_neighbors=1)
         # copies of one another are no measure of distance
-        self.unit_ = max(float(np.median(own)), 1e-3 * float(spread)) or 1.0
+        self.unit_ = max(float(np.median(own)), 1e-3 * float(spread))
+        if self.unit_ <= 1e-6 * max(1.0, float(np.abs(points).max())):  # all alike but for rounding
+            self.unit_ = 1.0
         self.center_ = points.mean(axis=0)
         if held_out is None:
             held_out = own.ravel() / self.unit_

@@ -129,3 +129,10 @@ def _relabel(arch, seed):
         ops=tuple(arch.ops[u] for u in order),
         edges=tuple((int(number[u]), int(number[v])) for u, v in arch.edges),
     )
+
+
+def test_a_constant_attribute_has_a_unit_of_its_own():
+    pool = [_described({}, {"kernel": 5}, {"kernel": 5}, {"kernel": 5}, {}) for _ in range(7)]
+    coder = AttributeCoder().fit(pool)
+    vectors, _ = coder.transform([_described({}, {"kernel": 7}, {})])
+    np.testing.assert_allclose(vectors[1], [1, np.log(8 / 6)], rtol=1e-5)
