@@ -30,7 +30,8 @@ class Lowering:
         return record
 
     def sum(self, terms) -> Record:
-        """The sum of values; of one the value itself."""
+        """The sum of values; of one, or of one with itself, that value."""
+        terms = list(dict.fromkeys(terms))
         return terms[0] if len(terms) == 1 else self.add("add", *terms)
 
     def conv(self, value, channels, kernel, *, norm=True, act=None, **attributes) -> Record:

@@ -193,7 +193,9 @@ def _combine(kind: str, operands, build: Builder):
     if not data:
         return next((operand for operand in operands if isinstance(operand, Constant)), SCALAR)
     if len(terms) == 1 or (kind == "add" and all(term is terms[0] for term in terms)):
-        return Value(data[0].record, "tensor", data[0].spatial)
+        # the same object, so that x + x + x is seen to be x alone
+        one = data[0]
+        return one if one.form == "tensor" else Value(one.record, "tensor", one.spatial)
     spatial = next((value.spatial for value in data if value.spatial is not None), None)
     return build.value(make_node(kind), terms, spatial=spatial)
 

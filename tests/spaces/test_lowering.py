@@ -1,5 +1,7 @@
 """What a space says of its networks is what a trace of them finds."""
 
+import itertools
+
 import pytest
 
 from sksubsel.architectures import Architecture
@@ -33,6 +35,15 @@ def test_special_cells():
         (NASBench101(stem_channels=4, n_stacks=1, n_cells=1), bare),
         *((NASBench201(stem_channels=4, n_cells=1), NASBench201()[k]) for k in (0, 3, 650, 15624)),
     ):
+        traced = Architecture.from_module(space.build(arch, IMAGE, 10))
+        assert space.lower(arch, IMAGE, 10).hash == traced.hash
+
+
+def test_cells_that_add_a_value_to_itself():
+    space = NASBench201(stem_channels=4, n_cells=1)
+    pairs = ("none", "skip_connect"), ("skip_connect", "avg_pool_3x3")
+    for ops in itertools.chain.from_iterable(itertools.product(pair, repeat=6) for pair in pairs):
+        arch = space.from_string("|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|".format(*ops))
         traced = Architecture.from_module(space.build(arch, IMAGE, 10))
         assert space.lower(arch, IMAGE, 10).hash == traced.hash
 
