@@ -169,3 +169,15 @@ def check_instances(X, y, *, min_class_count: int = 2):
             f"class {rare!r} has {counts.min()}"
         )
     return X, codes.astype(np.int64), "classification", classes
+
+
+def is_count(value) -> bool:
+    """Whether `value` is a positive int."""
+    return not isinstance(value, bool) and isinstance(value, numbers.Integral) and value > 0
+
+
+def check_positive(**counts) -> None:
+    """Raise ValueError unless all are positive ints; the message names the first that is not."""
+    for name, value in counts.items():
+        if not is_count(value):
+            raise ValueError(f"{name} must be a positive int; got {value!r}")

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from sksubsel._validation import check_positive, is_count
 from sksubsel.spaces.darts import DARTS
 
+from ._common import check_images
 from ._darts_ops import AuxiliaryHead, FactorizedReduce, apply_drop_path, operation, relu_conv_bn
 
 MIN_LAYERS = 3  # with fewer no layer is a normal cell
@@ -44,29 +46,14 @@ def build_darts(
         int of at least 3, `auxiliary` no bool or `drop_path` not in [0, 1).
     """
     genotype = DARTS().to_genotype(arch)
-    for name, value, least in (
-        ("n_classes", n_classes, 1),
-        ("stem_channels", stem_channels, 1),
-        ("n_layers", n_layers, MIN_LAYERS),
-    ):
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-            kind = "a positive int" if least == 1 else f"an int of at least {least}"
-            raise ValueError(f"{name} must be {kind}; got {value!r}")
+    check_positive(n_classes=n_classes, stem_channels=stem_channels)
+    if not is_count(n_layers) or n_layers < MIN_LAYERS:
+        raise ValueError(f"n_layers must be an int of at least {MIN_LAYERS}; got {n_layers!r}")
     if not isinstance(auxiliary, (bool, np.bool_)):
         raise ValueError(f"auxiliary must be True or False; got {auxiliary!r}")
     _check_drop_path(drop_path)
-    in_shape = tuple(in_shape)
-    if len(in_shape) != 3 or min(in_shape) < 1:
-        raise ValueError(
-            "a DARTS network takes images, in_shape=(channels, height, width); got "
-            f"in_shape={in_shape} (pass build= for instances of another form, or add the channel "
-            "axis of grey images: X[:, None])"
-        )
-    if min(in_shape[1:]) < MIN_SIDE:
-        raise ValueError(
-            f"images must have at least {MIN_SIDE} pixels a side, two reduction cells halving "
-            f"them; got in_shape={in_shape}"
-        )
+    halving = ", two reduction cells halving them"
+    in_shape = check_images(in_shape, "DARTS", MIN_SIDE, halving)
     side = -(-min(in_shape[1:]) // 4)  # behind both reduction cells, each rounding up
     if auxiliary and side < AuxiliaryHead.MIN_SIDE:
         raise ValueError(

@@ -6,7 +6,7 @@ import math
 
 from torch import nn
 
-from sksubsel.spaces._grid import is_count
+from sksubsel._validation import check_positive, is_count
 from sksubsel.spaces.mlp import mlp_spec
 
 _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
@@ -40,8 +40,7 @@ def build_mlp(arch, in_shape, n_classes):
             "an MLP takes instances of any shape, in_shape=X.shape[1:], of at least one axis and "
             f"without an empty one; got in_shape={in_shape}"
         )
-    if not is_count(n_classes):
-        raise ValueError(f"n_classes must be a positive int; got {n_classes!r}")
+    check_positive(n_classes=n_classes)
     return MLPNetwork(int(math.prod(in_shape)), int(n_classes), **spec)
 
 

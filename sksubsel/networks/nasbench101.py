@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import numbers
-
 import numpy as np
 import torch
 from torch import nn
 
+from sksubsel._validation import check_positive
 from sksubsel.spaces._nasbench101_lowering import node_channels
 from sksubsel.spaces.nasbench101 import NASBench101
+
+from ._common import check_bn_momentum, check_images, set_bn_momentum
 
 
 def build_nasbench101(
@@ -42,30 +43,12 @@ def build_nasbench101(
         number of operations that feed the output (each needs a channel).
     """
     arch = NASBench101().canonical(arch)
-    counts = {
-        "n_classes": n_classes,
-        "stem_channels": stem_channels,
-        "n_stacks": n_stacks,
-        "n_cells": n_cells,
-    }
-    for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-            raise ValueError(f"{name} must be a positive int; got {value!r}")
-    if not isinstance(bn_momentum, numbers.Real) or not 0 < bn_momentum <= 1:
-        raise ValueError(f"bn_momentum must be a float in (0, 1]; got {bn_momentum!r}")
-    in_shape = tuple(in_shape)
-    if len(in_shape) != 3 or min(in_shape) < 1:
-        raise ValueError(
-            "a NAS-Bench-101 network takes images, in_shape=(channels, height, width); got "
-            f"in_shape={in_shape} (pass build= for instances of another form, or add the channel "
-            "axis of grey images: X[:, None])"
-        )
-    least = 2 ** (n_stacks - 1)
-    if min(in_shape[1:]) < least:
-        raise ValueError(
-            f"images must have at least {least} pixels a side for n_stacks={n_stacks}, each stack "
-            f"but the first halving them; got in_shape={in_shape}"
-        )
+    check_positive(
+        n_classes=n_classes, stem_channels=stem_channels, n_stacks=n_stacks, n_cells=n_cells
+    )
+    bn_momentum = check_bn_momentum(bn_momentum)
+    halving = f" for n_stacks={n_stacks}, each stack but the first halving them"
+    in_shape = check_images(in_shape, "NAS-Bench-101", 2 ** (n_stacks - 1), halving)
     network = NASBench101Network(
         arch.ops,
         arch.adjacency,
@@ -75,9 +58,7 @@ def build_nasbench101(
         n_stacks=int(n_stacks),
         n_cells=int(n_cells),
     )
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = float(bn_momentum)
+    set_bn_momentum(network, bn_momentum)
     return network
 
 

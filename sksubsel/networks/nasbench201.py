@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numbers
-
 import torch
 from torch import nn
 
-from sksubsel.spaces.nasbench201 import CELL_EDGES, CONVOLUTIONS, NASBench201, check_positive
+from sksubsel._validation import check_positive
+from sksubsel.spaces._nasbench201_lowering import N_STAGES
+from sksubsel.spaces.nasbench201 import CELL_EDGES, CONVOLUTIONS, NASBench201
 
-N_STAGES = 3
+from ._common import check_bn_momentum, check_images, set_bn_momentum
 
 
 def build_nasbench201(
@@ -39,21 +39,9 @@ def build_nasbench201(
     """
     ops = NASBench201().operations(arch)
     check_positive(n_classes=n_classes, stem_channels=stem_channels, n_cells=n_cells)
-    if not isinstance(bn_momentum, numbers.Real) or not 0 < bn_momentum <= 1:
-        raise ValueError(f"bn_momentum must be a float in (0, 1]; got {bn_momentum!r}")
-    in_shape = tuple(in_shape)
-    if len(in_shape) != 3 or min(in_shape) < 1:
-        raise ValueError(
-            "a NAS-Bench-201 network takes images, in_shape=(channels, height, width); got "
-            f"in_shape={in_shape} (pass build= for instances of another form, or add the channel "
-            "axis of grey images: X[:, None])"
-        )
-    least = 2 ** (N_STAGES - 1)
-    if min(in_shape[1:]) < least:
-        raise ValueError(
-            f"images must have at least {least} pixels a side, two of the {N_STAGES} stages "
-            f"halving them; got in_shape={in_shape}"
-        )
+    bn_momentum = check_bn_momentum(bn_momentum)
+    halving = f", two of the {N_STAGES} stages halving them"
+    in_shape = check_images(in_shape, "NAS-Bench-201", 2 ** (N_STAGES - 1), halving)
     network = NASBench201Network(
         ops,
         in_channels=int(in_shape[0]),
@@ -61,9 +49,7 @@ def build_nasbench201(
         stem_channels=int(stem_channels),
         n_cells=int(n_cells),
     )
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = float(bn_momentum)
+    set_bn_momentum(network, bn_momentum)
     return network
 
 

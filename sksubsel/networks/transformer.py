@@ -6,7 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sksubsel.spaces._grid import is_count, is_fraction
+from sksubsel._validation import check_positive, is_count
+from sksubsel.spaces._grid import is_fraction
 from sksubsel.spaces.transformer import transformer_spec
 
 _ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU}
@@ -44,9 +45,7 @@ def build_transformer(arch, in_shape, n_classes, *, patch_size=2, vocab_size=Non
     counts = {"n_classes": n_classes, "patch_size": patch_size}
     if tokens:
         counts["vocab_size"] = vocab_size
-    for name, value in counts.items():
-        if not is_count(value):
-            raise ValueError(f"{name} must be a positive int; got {value!r}")
+    check_positive(**counts)
     if not is_fraction(dropout):
         raise ValueError(f"dropout must be a float in [0, 1); got {dropout!r}")
     if not tokens and vocab_size is not None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from sksubsel._validation import is_count
 from sksubsel.architectures import Architecture, as_architecture
 
 from .base import SearchSpace
@@ -246,11 +247,6 @@ def check_options(name: str, values, allowed: tuple) -> tuple:
         if value not in allowed:
             raise ValueError(f"{name} must hold some of {allowed}; got {value!r}")
     return tuple(allowed[allowed.index(value)] for value in values)
-
-
-def is_count(value) -> bool:
-    """Whether `value` is a positive int."""
-    return not isinstance(value, bool) and isinstance(value, numbers.Integral) and value > 0
 
 
 def is_fraction(value) -> bool:

@@ -7,7 +7,7 @@ from sksubsel.architectures import Architecture
 from ._lowering import Lowering
 from ._nasbench201_equivalence import CELL_EDGES
 
-_N_STAGES = 3
+N_STAGES = 3
 _KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 
 
@@ -16,7 +16,7 @@ def lower_network(ops, n_classes, stem_channels, n_cells) -> Architecture:
     graph = Lowering()
     width = stem_channels
     value = graph.conv(graph.input, width, 3)
-    for stage in range(_N_STAGES):
+    for stage in range(N_STAGES):
         if stage > 0:
             width *= 2
             body = _relu_conv_bn(graph, value, width, 3, stride=2)

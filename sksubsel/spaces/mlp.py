@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sksubsel._validation import is_count
 from sksubsel.architectures import Architecture, as_architecture
 
 from ._feedforward_lowering import lower_mlp
@@ -16,7 +17,6 @@ from ._grid import (
     check_graph,
     check_ints,
     check_options,
-    is_count,
     is_fraction,
 )
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import numbers
 
 import numpy as np
 
+from sksubsel._validation import check_positive
 from sksubsel.architectures import Architecture, as_architecture
 
 from ._nasbench201_equivalence import (
@@ -340,13 +340,6 @@ def parse_string(string: str) -> tuple[str, ...]:
                 raise ValueError(f"operations must be of {OPS}; got {op!r} in group {state}")
             ops.append(op)
     return tuple(ops)
-
-
-def check_positive(**counts) -> None:
-    """Raise ValueError unless all are positive ints."""
-    for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-            raise ValueError(f"{name} must be a positive int; got {value!r}")
 
 
 def _check_ops(arch: Architecture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sksubsel._validation import is_count
 from sksubsel.architectures import Architecture, as_architecture
 
 from ._feedforward_lowering import lower_transformer
@@ -13,7 +14,6 @@ from ._grid import (
     check_graph,
     check_ints,
     check_options,
-    is_count,
 )
 
 ACTIVATIONS = ("gelu", "relu")
