@@ -228,13 +228,7 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
             If an operation was not seen in `fit`.
         """
         check_is_fitted(self)
-        packed, attributes = self.codec_.pack(as_architectures(archs))
-        n_nodes = packed.sizes.max()
-        place = bfs_places(packed) + np.repeat(n_nodes - packed.sizes, packed.sizes)
-        out = np.full((len(packed.sizes), n_nodes, self.latent_dim), np.nan, dtype=np.float32)
-        graphs = PackedGraphs.of(packed, attributes, self._device())
-        out[packed.owners, place] = self.module_.mean(graphs)
-        return out
+        return _embed(self.module_, *self.codec_.pack(as_architectures(archs)))
 
     def reconstruct(self, archs) -> list[tuple[np.ndarray, list[str]]]:
         """Each architecture decoded from its own embedding.
@@ -362,18 +356,25 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         if len(archs) in _CALIBRATED:
             order = rng.permutation(len(archs)).tolist()
             n_out = max(len(archs) // 5, min(20, len(archs) // 2))
-            module = self.module_
-            self.module_, _ = self._train([archs[i] for i in order[n_out:]], device, seed)
-            out, kept = (
-                _mean_node(self.transform([archs[i] for i in part]))
-                for part in (order[:n_out], order[n_out:])
-            )
-            self.module_ = module
+            out, kept = ([archs[i] for i in part] for part in (order[:n_out], order[n_out:]))
+            module, _ = self._train(kept, device, seed)
+            out, kept = (_mean_node(_embed(module, *self.codec_.pack(a))) for a in (out, kept))
             held_out = Novelty(kept).relative(out)
         self.novelty_ = Novelty(_mean_node(self.transform(archs)), held_out)
 
     def _device(self):
         return next(self.module_.parameters()).device
+
+
+def _embed(module, packed, attributes) -> np.ndarray:
+    """What `ArchitectureEncoder.transform` returns, by a graph VAE."""
+    n_nodes = packed.sizes.max()
+    place = bfs_places(packed) + np.repeat(n_nodes - packed.sizes, packed.sizes)
+    graphs = PackedGraphs.of(packed, attributes, next(module.parameters()).device)
+    mean = module.mean(graphs)
+    out = np.full((len(packed.sizes), n_nodes, mean.shape[1]), np.nan, dtype=np.float32)
+    out[packed.owners, place] = mean
+    return out
 
 
 def _mean_node(embeddings: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ the device.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import torch
@@ -68,7 +68,6 @@ class PackedGraphs:
         self.backend = backend
         self.starts = torch.cumsum(sizes, 0) - sizes
         self.edge_starts = torch.cumsum(n_edges, 0) - n_edges
-        self._graph = None
 
     @classmethod
     def of(cls, packed, attributes=None, device="cpu") -> PackedGraphs:
@@ -95,26 +94,29 @@ class PackedGraphs:
         attributes = self.attributes[nodes]
         return PackedGraphs(self.ops[nodes], edges, sizes, n_edges, attributes, self.backend)
 
-    def to(self, device) -> PackedGraphs:
-        """The same on another device."""
-        parts = (self.ops, self.edges, self.sizes, self.n_edges, self.attributes)
-        return PackedGraphs(*(part.to(device) for part in parts))
-
     def neighbor_sum(self, h: Tensor) -> Tensor:
         """Sum of the neighbours' vectors: (M, D) -> (M, D). Time and memory O(E D)."""
-        # messages flow along both directions of an edge (paper, Eq. 4: neighbours of u)
-        source, target = torch.cat([self.edges, self.edges.flip(1)]).unbind(1)
         if self.backend == "torch":
+            source, target = self._messages
             return torch.zeros_like(h).index_add_(0, target, h[source])
-        import dgl
         import dgl.function as fn
 
-        if self._graph is None:
-            self._graph = dgl.graph((source, target), num_nodes=len(self.ops))
         with self._graph.local_scope():
             self._graph.ndata["h"] = h
             self._graph.update_all(fn.copy_u("h", "m"), fn.sum("m", "sum"))
             return self._graph.ndata["sum"]
+
+    @cached_property
+    def _messages(self):
+        """Where messages come from and go to, (2 E,) each: along both directions of an edge."""
+        # paper, Eq. 4: neighbours of u
+        return torch.cat([self.edges, self.edges.flip(1)]).unbind(1)
+
+    @cached_property
+    def _graph(self):
+        import dgl
+
+        return dgl.graph(self._messages, num_nodes=len(self.ops))
 
     def n_pairs(self) -> Tensor:
         """Number of pairs of nodes of each graph, (A,)."""
@@ -134,20 +136,29 @@ class PackedGraphs:
             Pairs of a graph follow one another, column by column of its matrix.
         is_edge : Tensor of shape (P,), bool
         """
-        counts = self.n_pairs()
-        first = torch.cumsum(counts, 0) - counts
-        total = int(counts.sum())
-        owner = torch.repeat_interleave(torch.arange(len(self), device=counts.device), self.n_edges)
-        u, v = (self.edges - self.starts[owner, None]).unbind(1)
-        is_edge = torch.zeros(total, dtype=torch.bool, device=counts.device)
-        is_edge[first[owner] + v * (v - 1) // 2 + u] = True
+        total = int(self.n_pairs().sum())
         if limit is None or total <= limit:
-            owner = torch.repeat_interleave(torch.arange(len(self), device=counts.device), counts)
-            number = torch.arange(total, device=counts.device) - first[owner]
-        else:
-            drawn = torch.randint(total, (limit,), device=counts.device)
-            owner = torch.searchsorted(torch.cumsum(counts, 0), drawn, right=True)
-            number, is_edge = drawn - first[owner], is_edge[drawn]
+            return self._all_pairs
+        return self._pairs(torch.randint(total, (limit,), device=self.sizes.device))
+
+    @cached_property
+    def _all_pairs(self):
+        total = int(self.n_pairs().sum())
+        return self._pairs(torch.arange(total, device=self.sizes.device))
+
+    def _pairs(self, number):
+        """`pairs` of these numbers (P,), counted through all graphs."""
+        counts = self.n_pairs()
+        ends = torch.cumsum(counts, 0)
+        first = ends - counts
+        graphs = torch.arange(len(self), device=counts.device)
+        owner = torch.repeat_interleave(graphs, self.n_edges)
+        u, v = (self.edges - self.starts[owner, None]).unbind(1)
+        # behind the edges' numbers, sorted, one that no pair has
+        edges = torch.cat([(first[owner] + v * (v - 1) // 2 + u).sort()[0], ends[-1:]])
+        is_edge = edges[torch.searchsorted(edges, number)] == number
+        owner = torch.searchsorted(ends, number, right=True)
+        number = number - first[owner]
         # the column v of the k-th pair of a triangle: v (v - 1) / 2 <= k
         v = ((1 + torch.sqrt(1 + 8 * number.double())) / 2).long()
         v = v - (v * (v - 1) // 2 > number).long()
