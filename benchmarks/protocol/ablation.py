@@ -2,8 +2,9 @@
 
 Each of the three approximators of the paper, and ours, beside each way of choosing B instances
 from what it predicts: the most uncertain (largest entropy), the largest loss, SubSelNet's entropy
-objective (inductive and transductive) and its design (transductive). On the data, zoo, unseen
-architectures and records of a comparison's file; architecture.py has the approximators' KL.
+objective (inductive and transductive) and its design (transductive). On the data, zoo and unseen
+architectures of a comparison's file, trained by the zoo's recipe; its records are ablation.jsonl in
+the same folder. architecture.py has the approximators' KL.
 
 Run: python benchmarks/protocol/ablation.py benchmarks/protocol/digits_cells.toml
      [--folder digits_cells] [--budgets 0.05 0.1] [--seeds 0 1 2] [--jobs 2]

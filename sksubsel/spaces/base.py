@@ -68,7 +68,8 @@ class SearchSpace(ABC):
         Notes
         -----
         What ``Architecture.from_module(space.build(arch, in_shape, n_classes))`` finds. Most spaces
-        make it without building the network, and without torch.
+        make it without building the network, and without torch. It is no member of the space:
+        `build` takes the architecture itself.
         """
         return Architecture.from_module(self.build(arch, in_shape, n_classes), space=self.name)
 
