@@ -70,7 +70,8 @@ def compare(
         Fitted; gives the training data and the recipe.
     X_test, y_test : arrays
     validation : (X, y) or None, default=None
-        Further instances on which to report the accuracy.
+        Further instances on which to report the accuracy. With a `records_file`, trainings that
+        were judged on others, or on none, are done again.
     budgets : sequence of int or float
     seeds : sequence of int
     soft_targets : collection of str, or dict of str to SubSelNet
@@ -133,12 +134,13 @@ def compare(
     validation = check_validation(validation, zoo)
     soft_targets = check_selectors(selectors, seeds, soft_targets, zoo, archs)
     recipe = records.recipe_key(zoo, X_test, y_test)
-    run = records.run_key(zoo, archs, X_test, y_test)
+    run = records.run_key(zoo, archs, X_test, y_test, validation)
+    validated_on = records.validation_key(validation)
     kept = []
     if records_file is not None:
         kept = records.read(records_file)
         Path(records_file).parent.mkdir(parents=True, exist_ok=True)
-    done = {record["key"]: record for record in kept}
+    done = _judged_alike(kept, validated_on)
     last = {_name(record): record["key"] for record in kept}
     tasks, wanted = [], []
     for task in _tasks(recipe, selectors, archs, counts, seeds, soft_targets):
@@ -149,7 +151,9 @@ def compare(
     tasks = _prepare(tasks)
     n_workers = effective_n_jobs(n_jobs)
     n_threads = None if n_workers == 1 else max(1, (os.cpu_count() or 1) // n_workers)
-    judging = {"test": (X_test, y_test), "validation": validation}
+    judging = {
+        "test": (X_test, y_test), "validation": validation, "validated_on": validated_on
+    }  # fmt: skip
     jobs = (
         delayed(run_task)(run, task, zoo, judging, records_file, n_threads, on_error)
         for task in tasks
@@ -225,6 +229,14 @@ def read_table(records_file, *, run=None) -> pd.DataFrame:
 
 def _name(record):
     return tuple(record[name] for name in ("run", "method", "budget", "arch", "seed"))
+
+
+def _judged_alike(kept, validated_on):
+    """Records by key, but for those which lack what is asked about the validation instances."""
+    if not validated_on:  # what others say of theirs is not to be read as of these
+        unknown = {"validation_accuracy": np.nan, "validated_on": validated_on}
+        return {one["key"]: {**one, **unknown} for one in kept}
+    return {one["key"]: one for one in kept if one.get("validated_on") == validated_on}
 
 
 def _tasks(recipe, selectors, archs, counts, seeds, soft_targets):

@@ -27,6 +27,7 @@ __all__ = [
     "record_key",
     "run_key",
     "selector_key",
+    "validation_key",
 ]
 
 _NOT_CONTENT = ("verbose", "n_jobs", "memory", "device")
@@ -99,10 +100,16 @@ def recipe_key(zoo, X_test, y_test) -> str:
     return joblib.hash((version("sksubsel"), data_key(zoo), X_test, y_test, recipe))
 
 
-def run_key(zoo, archs, X_test, y_test) -> str:
+def validation_key(validation) -> str:
+    """Digest of a pair (X, y); of None, an empty one."""
+    return "" if validation is None else joblib.hash(tuple(validation))
+
+
+def run_key(zoo, archs, X_test, y_test, validation=None) -> str:
     """Digest of what is the same for all rows of a table: also the zoo and the architectures."""
     keys = [architecture_key(arch) for arch in archs]
-    return joblib.hash((recipe_key(zoo, X_test, y_test), _zoo(zoo), keys))
+    same = recipe_key(zoo, X_test, y_test), _zoo(zoo), keys
+    return joblib.hash(same if validation is None else (*same, validation_key(validation)))
 
 
 def selector_key(selector) -> str:
@@ -147,6 +154,8 @@ def _plain(value):
     """What stands for a value in a digest."""
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
+    if isinstance(value, SubSelNet) and hasattr(value, "zoo_"):
+        return selector_key(value)
     if hasattr(value, "get_params") and not isinstance(value, type):
         return _kind(value), _params(value)
     if isinstance(value, functools.partial):

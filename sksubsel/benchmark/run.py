@@ -91,7 +91,7 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
         soft_targets={name: selectors[source] for name, source in soft.items()},
         records_file=records_file, on_error="warn", n_jobs=n_jobs, verbose=verbose,
     )  # fmt: skip
-    run = run_key(judged, drawn, data.X_test, data.y_test)
+    run = run_key(judged, drawn, data.X_test, data.y_test, data.validation)
     table = read_table(records_file, run=run)
     names = {FULL_DATA, *specs, *(f"{name} + soft targets" for name in specs)}
     current = table.method.isin(names) & table.seed.isin(config["compare"]["seeds"])

@@ -76,7 +76,8 @@ def kind_of(selector) -> str | None:
 def run_task(run, task, zoo, judging, path, n_threads, on_error) -> list[dict]:
     """Make the trainings of a task, in their order; each is recorded when it is finished.
 
-    `judging` has the instances and labels of "test" and "validation", the latter None or a pair.
+    `judging` has the instances and labels of "test" and "validation", the latter None or a pair,
+    and its digest, "validated_on".
 
     Trainings with the same budget and seed share what an architecture has no part in. Where
     `on_error` is "warn", one that fails gives ``{"error": ..., "method": ..., ...}``.
@@ -198,6 +199,7 @@ def _train(training, chosen, task, zoo, judging, device):
         "balanced_accuracy": balanced,
         "train_accuracy": _train_accuracy(model, zoo, rows),
         "validation_accuracy": _validation_accuracy(model, judging["validation"]),
+        "validated_on": judging["validated_on"],
         "setup_time": setup_time,
         "selection_time": selection_time,
         "shared": chosen.shared,

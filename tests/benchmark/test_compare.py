@@ -117,6 +117,19 @@ def test_validation(tiny, longer):
         run(tiny, {"random": Random()}, validation=(held_out[0], held_out[1] + 100))
 
 
+def test_records_know_the_validation_instances(tiny, longer, tmp_path):
+    """One file, asked for two sets of validation instances, and for none."""
+    half = len(tiny.X_test) // 2
+    pairs = [(tiny.X_test[:half], tiny.y_test[:half]), (tiny.X_test[half:], tiny.y_test[half:])]
+    given = {"budgets": (30,), "seeds": (0,), "records_file": tmp_path / "records.jsonl"}
+    for validation in (*pairs, None, *pairs):
+        table = run(tiny, {"random": Random()}, validation=validation, **given)
+        new = run(tiny, {"random": Random()}, validation=validation, budgets=(30,), seeds=(0,))
+        same(table, new)
+    assert len({record["run"] for record in read(given["records_file"])}) == 3
+
+
+
 def test_workers_change_no_result(tiny, selectors):
     same(*(run(tiny, selectors, n_jobs=n, seeds=(0,)) for n in (1, 2)))
 
@@ -228,6 +241,12 @@ def test_selectors_are_known_by_what_they_are(tiny, selectors):
     rs2 = SubsetCallback(RS2Strategy())
     assert selector_key(rs2) != selector_key(SubsetCallback(RS2Strategy(), every=2))
     assert selector_key(rs2) == selector_key(SubsetCallback(RS2Strategy(), budget=0.3))
+    inside = {selector_key(partial(chosen_by, one)) for one in (net, again, few)}
+    assert len(inside) == 3
+
+
+def chosen_by(net, arch, budget, seed):
+    return net.select(arch, budget)
 
 
 def test_functions_are_known_by_their_code():
