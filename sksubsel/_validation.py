@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numbers
+import sys
+import warnings
 
 import numpy as np
 from sklearn.utils.multiclass import type_of_target
@@ -181,3 +183,14 @@ def check_positive(**counts) -> None:
     for name, value in counts.items():
         if not is_count(value):
             raise ValueError(f"{name} must be a positive int; got {value!r}")
+
+
+def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn of what the line outside of this package and scikit-learn's wrappers has done."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in _OWN:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+_OWN = ("sksubsel", "sklearn")

@@ -328,9 +328,9 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         in a hundred architectures drawn like those fitted would exceed. The limit is found on a
         fifth of them (of few, up to a half), held out from a second encoder fitted for that. With
         fewer than 10 or more than 2,000 fitted it is found on all, each left out in turn.
-        Operations not seen in `fit` have no embedding of their own, and a mean over nodes does not
-        tell their number: an architecture with such operations counts as 1 more, and one that is
-        2^k times larger or smaller than all fitted as k more.
+        Operations and attributes not seen in `fit` have no embedding of their own, and a mean over
+        nodes does not tell their number: an architecture with such ones counts as 1 more, and one
+        that is 2^k times larger or smaller than all fitted as k more.
 
         Returns
         -------
@@ -342,10 +342,9 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
 
     def novelty_of(self, archs, embeddings) -> np.ndarray:
         """The same for a list of architectures whose embeddings `transform` has given."""
-        strange = [not set(self.vocabulary_).issuperset(arch.ops) for arch in archs]
         size = np.log2([arch.n_nodes for arch in archs])
         beyond = np.abs(size - size.clip(*np.log2(self.sizes_[[0, -1]])))
-        return self.novelty_(_mean_node(embeddings)) + np.array(strange) + beyond
+        return self.novelty_(_mean_node(embeddings)) + self.codec_.strange(archs) + beyond
 
     def _fit_novelty(self, archs, device, seed):
         rng = np.random.default_rng(seed)

@@ -286,6 +286,12 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         second = self._draw(log_weights, predictions, budget - n_first, rng, first)
         return np.sort(np.concatenate([first, second]))
 
+    def is_shared(self, budget=None) -> bool:
+        """Whether all architectures get the same rows: a design made for the zoo's mean."""
+        check_is_fitted(self)
+        budget = check_budget(self.budget if budget is None else budget, self.n_samples_)
+        return self.design_ is not None and self._n_shared(budget) == budget
+
     def transform(self, predictions) -> np.ndarray:
         """Rows for each architecture, int64 (A, B), ascending along the second axis."""
         check_is_fitted(self)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from numbers import Integral
 
 import numpy as np
@@ -13,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, check_memory
 
-from sksubsel._validation import check_budget, check_device
+from sksubsel._validation import check_budget, check_device, warn_caller
 from sksubsel.approximator import ModelApproximator
 from sksubsel.architectures import as_architectures
 from sksubsel.encoder import ArchitectureEncoder
@@ -79,7 +78,8 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         From X to (N, F), for the approximator that is made where none is given.
     on_novel : {"warn", "mean", "ignore"}, default="warn"
         What to do for an architecture whose `novelty` is above 1, of which the fitted ones say
-        little: warn; select by the zoo's mean prediction in place of its own; or nothing.
+        little: warn; take the zoo's mean prediction in place of its own; or nothing. An encoder of
+        the user's own that has no `novelty_` knows no novel ones.
     memory : str, joblib.Memory or None, default=None
         Caches the fitted encoder and approximator, so that a search over `lam` and `beta` fits
         them once per fold. It needs an int `random_state`: with None each fit has seeds of its
@@ -235,7 +235,9 @@ class SubSelNet(TransformerMixin, BaseEstimator):
             encoder, approximator, archs, zoo
         )
         start = time.perf_counter()
-        self.selector_ = selector.fit(self.approximator_.transform(embeddings), zoo)
+        predictions = self.approximator_.transform(embeddings)
+        self._check_novelty(predictions)
+        self.selector_ = selector.fit(predictions, zoo)
         self.fit_times_ = {
             "zoo": float(zoo.train_times_.sum() * zoo.n_seeds),
             **self.fit_times_,
@@ -283,9 +285,10 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         Warns
         -----
         NovelArchitectureWarning
-            If an architecture is unlike all that were fitted and ``on_novel="warn"``.
+            If an architecture is unlike all that were fitted, its rows depend on it, and
+            ``on_novel="warn"``.
         """
-        predictions, single = self._predict(arch)
+        predictions, single = self._predict(arch, self._is_shared(budget))
         rows = [
             self.selector_.select(predictions[a], budget, random_state)
             for a in range(len(predictions))
@@ -294,7 +297,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
 
     def transform(self, archs) -> np.ndarray:
         """Rows for each architecture, int64 (A, B)."""
-        predictions, _ = self._predict(archs)
+        predictions, _ = self._predict(archs, self._is_shared())
         return self.selector_.transform(predictions)
 
     def get_support(self, arch, indices=False) -> np.ndarray:
@@ -360,27 +363,46 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         predictions, _ = self._predict(archs)
         return self.selector_.score(predictions, zoo)
 
-    def _predict(self, arch):
+    def _predict(self, arch, shared=False):
+        """Predictions for a list of architectures, and whether one alone was given.
+
+        `shared` says that what is made of them is the same for all architectures.
+        """
         check_is_fitted(self)
         archs, single = _as_list(arch)
         embeddings = self.encoder_.transform(archs)
         predictions = self.approximator_.transform(embeddings)
-        # an encoder of the user's own may know no novelty
         if self.on_novel == "ignore" or not hasattr(self.encoder_, "novelty_"):
+            return predictions, single
+        if shared or getattr(predictions, "same_for_all", False):
             return predictions, single
         novelty = self.encoder_.novelty_of(archs, embeddings)
         novel = novelty > 1
         if novel.any() and self.on_novel == "mean":
             predictions = predictions.with_mean(novel, self.encoder_.novelty_.center_)
         elif novel.any():
-            warnings.warn(
+            warn_caller(
                 f"{novel.sum()} of {len(archs)} architectures are unlike all that were fitted "
                 f"(novelty up to {novelty.max():.1f}, where 1 is what one in a hundred exceeds), "
                 'so that predictions for them may be wrong; on_novel="mean" takes the zoo\'s mean',
                 NovelArchitectureWarning,
-                stacklevel=4,
             )
         return predictions, single
+
+    def _is_shared(self, budget=None):
+        """Whether all architectures get the same rows."""
+        check_is_fitted(self)
+        return isinstance(self.selector_, SubsetSelector) and self.selector_.is_shared(budget)
+
+    def _check_novelty(self, predictions):
+        """That the parts can do what `on_novel` asks."""
+        can = hasattr(self.encoder_, "novelty_of") and hasattr(predictions, "with_mean")
+        if self.on_novel == "mean" and not can:
+            raise ValueError(
+                'on_novel="mean" needs an encoder with `novelty_` and an approximator that returns '
+                f"Predictions; got {type(self.encoder_).__name__} and "
+                f"{type(self.approximator_).__name__}"
+            )
 
     def _one(self, arch, method):
         if _as_list(arch)[1]:

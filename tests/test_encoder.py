@@ -91,6 +91,30 @@ def test_few_architectures_like_those_fitted_are_novel():
         assert (encoder.novelty(chains) > 2).all()
 
 
+def test_what_is_known_put_together_anew_is_novel():
+    """Of a size, of operations and of values seen: nothing but its place tells."""
+    rng = np.random.default_rng(0)
+    pool = [_network(8, 8, 1, pools=rng.integers(9)) for _ in range(40)]
+    pool += [_network(8, 64, 5, pools=rng.integers(9)) for _ in range(40)]
+    encoder = ArchitectureEncoder(max_epochs=150, random_state=0).fit(pool)
+    usual = encoder.novelty([_network(8, 8, 1, pools=k) for k in range(9)])
+    assert (usual <= 1).all()
+    assert (encoder.novelty([_network(8, 64, 1), _network(8, 8, 5)]) > 1).all()
+
+
+def test_unseen_attributes_are_novel():
+    pool = [_network(k, w, s) for k in (2, 3) for w in (8, 16, 32) for s in (1, 3, 5)]
+    encoder = ArchitectureEncoder(max_epochs=20, random_state=0).fit(pool)
+    known = _network(2, 16, 3)
+    attributes = [dict(node) for node in known.attributes]
+    attributes[1]["groups"] = 16
+    other = Architecture(known.ops, known.edges, tuple(attributes))
+    with pytest.warns(UnknownOperationWarning, match="attributes .'groups'."):
+        np.testing.assert_allclose(
+            encoder.novelty([other, known]) - encoder.novelty([known, known]), [1, 0]
+        )
+
+
 def test_unknown_operation_is_encoded_with_a_warning(encoder):
     arch = Architecture(ops=("input", "attention", "output"), edges=((0, 1), (1, 2)))
     with pytest.warns(UnknownOperationWarning, match="attention"):
@@ -113,11 +137,11 @@ def test_one_architecture_is_enough():
     assert np.isfinite(encoder.novelty([_small()])).all()
 
 
-def _network(n_layers, width, kernel):
-    """A chain of convolutions with what a lowered network says of them."""
+def _network(n_layers, width, kernel, pools=0):
+    """A chain of convolutions with what a lowered network says of them; the last ones pool."""
     attributes = [{}, *({"channels": width, "kernel": kernel, "act": "relu"},) * n_layers, {}]
     return Architecture(
-        ops=("input", *["conv"] * n_layers, "output"),
+        ops=("input", *["conv"] * (n_layers - pools), *["pool"] * pools, "output"),
         edges=tuple((k, k + 1) for k in range(n_layers + 1)),
         attributes=tuple(attributes),
     )

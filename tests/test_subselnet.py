@@ -5,7 +5,7 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -262,9 +262,41 @@ def stranger():
 def test_novel_architectures_are_told(tiny, stranger):
     net = make(mode="transductive", diversity="entropy").fit(tiny.archs, tiny.zoo)
     assert net.novelty([stranger])[0] > 1 > net.novelty(tiny.archs).max()
-    with pytest.warns(NovelArchitectureWarning, match="1 of 2 architectures are unlike"):
-        net.select([tiny.archs[0], stranger])
+    for method in (net.select, net.transform, net.predict_proba):
+        with pytest.warns(NovelArchitectureWarning, match="1 of 2 architectures are unlike") as told:
+            method([tiny.archs[0], stranger])
+        assert told[0].filename == __file__
+    with pytest.warns(NovelArchitectureWarning, match="1 of 1"):
+        net.get_support(stranger)
     net.set_params(on_novel="ignore").select(stranger)  # warnings are errors here
+
+
+def test_nothing_is_said_where_all_share_one_subset(tiny, stranger):
+    """Warnings are errors here."""
+    net = make(mode="inductive", diversity="design").fit(tiny.archs, tiny.zoo)
+    np.testing.assert_array_equal(net.select(stranger), net.select(tiny.archs[0]))
+    with pytest.warns(NovelArchitectureWarning):
+        net.predict_proba(stranger)
+    untaught = make(approximator=ModelApproximator(max_epochs=0)).fit(tiny.archs, tiny.zoo)
+    untaught.select(stranger)
+    untaught.predict_proba(stranger)
+
+
+class Lengths(TransformerMixin, BaseEstimator):
+    """An encoder of a user's own."""
+
+    def fit(self, archs, y=None):
+        return self
+
+    def transform(self, archs):
+        return np.array([[[arch.n_nodes, arch.n_edges]] for arch in archs], dtype=np.float32)
+
+
+def test_an_encoder_that_knows_no_novelty(tiny, stranger):
+    net = make(encoder=Lengths(), diversity="entropy").fit(tiny.archs, tiny.zoo)
+    net.select(stranger)
+    with pytest.raises(ValueError, match='on_novel="mean" needs an encoder with .* got Lengths'):
+        net.set_params(on_novel="mean").fit(tiny.archs, tiny.zoo)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -66,26 +66,38 @@ class AttributeCoder:
         set of str
             ``name`` or ``name=value``, which have no column.
         """
+        table, unknown, place = self._encode(archs)
+        return table[place], set().union(*unknown)
+
+    def strange(self, archs) -> np.ndarray:
+        """Which architectures have an attribute that was not seen in `fit`, bool (A,)."""
+        _, unknown, place = self._encode(archs)
+        nodes = np.array([bool(names) for names in unknown])[place]
+        starts = np.cumsum([0, *(arch.n_nodes for arch in archs[:-1])])
+        return np.logical_or.reduceat(nodes, starts)
+
+    def _encode(self, archs):
+        """Vectors and unknown names of the distinct descriptions, and each node's among them."""
         distinct, place = _distinct(archs)
         table = np.zeros((len(distinct), self.n_columns), dtype=np.float32)
-        unknown = set()
+        unknown: list[set] = [set() for _ in distinct]
         numeric = {name: 2 * k for k, name in enumerate(self.numeric_)}
         category = {key: 2 * len(numeric) + k for k, key in enumerate(self.categories_)}
-        for row, attributes in zip(table, distinct):
+        for row, names, attributes in zip(table, unknown, distinct):
             for name, value in attributes.items():
                 if value is None:
                     continue
                 if _is_number(value):
                     if name not in numeric:
-                        unknown.add(name)
+                        names.add(name)
                         continue
                     mean, spread = self.numeric_[name]
                     row[numeric[name] : numeric[name] + 2] = 1, (_scale(value) - mean) / spread
                 elif (name, str(value)) in category:
                     row[category[name, str(value)]] = 1
                 else:
-                    unknown.add(f"{name}={value}")
-        return table[place], unknown
+                    names.add(f"{name}={value}")
+        return table, unknown, place
 
 
 def _distinct(archs):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ class NodeAttributes(Mapping):
             (str(name), value.item() if isinstance(value, np.generic) else value)
             for name, value in dict(values).items()
         ]
+        for name, value in items:
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"values of node attributes must be finite; got {name}={value}")
         object.__setattr__(self, "_items", tuple(sorted(items, key=lambda item: item[0])))
         try:
             hash(self._items)
@@ -70,7 +74,8 @@ class Architecture:
     ------
     ValueError
         If the graph is empty, has an edge out of range, from a node to itself or twice, has a
-        cycle, or does not have exactly one input (a node nothing leads to) and one output.
+        cycle, or does not have exactly one input (a node nothing leads to) and one output; or if a
+        number among the attributes is not finite.
     TypeError
         If an operation is not a string or an edge not a pair of integers.
 

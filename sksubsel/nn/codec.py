@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
+from sksubsel._validation import warn_caller
 from sksubsel.architectures.arrays import Packed, matrices, pack, sort_topologically
 from sksubsel.architectures.attributes import AttributeCoder
 from sksubsel.nn.graph import PackedGraphs
@@ -51,6 +50,11 @@ class GraphCodec:
             _warn(f"attributes {sorted(strange)}", "")
         return packed, attributes
 
+    def strange(self, archs) -> np.ndarray:
+        """Which architectures have operations or attributes that were not seen, bool (A,)."""
+        operations = [not set(self.vocabulary).issuperset(arch.ops) for arch in archs]
+        return np.array(operations) | self.attributes.strange(archs)
+
     def graphs(self, archs, device) -> PackedGraphs:
         """Graphs with their nodes in a topological order, on a device."""
         packed, attributes = self.pack(archs)
@@ -70,8 +74,6 @@ class GraphCodec:
 
 
 def _warn(what, known):
-    warnings.warn(
-        f"{what} were not seen in fit and are encoded as unknown{known}",
-        UnknownOperationWarning,
-        stacklevel=5,
+    warn_caller(
+        f"{what} were not seen in fit and are encoded as unknown{known}", UnknownOperationWarning
     )

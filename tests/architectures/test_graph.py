@@ -201,3 +201,9 @@ def test_graph_hash_errors():
 def test_relabel_errors():
     with pytest.raises(ValueError, match="permutation of 4 nodes"):
         DIAMOND.relabel([0, 1, 2, 2])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, np.float32("-inf")])
+def test_attributes_are_finite(value):
+    with pytest.raises(ValueError, match="finite; got kernel="):
+        Architecture(["input", "output"], [(0, 1)], [{}, {"kernel": value}])
