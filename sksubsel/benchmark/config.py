@@ -100,7 +100,8 @@ def read_config(path) -> dict:
     make_space(config["space"])
     for key, kind in (("budgets", (int, float)), ("seeds", int)):
         values = config["compare"][key]
-        if not isinstance(values, list) or not all(isinstance(v, kind) for v in values):
+        numbers = isinstance(values, list) and all(isinstance(v, kind) for v in values)
+        if not numbers or not values:
             raise ValueError(f"[compare] {key} must be a list of numbers; got {values!r}")
     for budget in config["compare"]["budgets"]:
         check_budget(budget, sys.maxsize)
@@ -122,13 +123,22 @@ def read_config(path) -> dict:
 
 def make_space(spec, where="[space]"):
     """A search space as a section describes it."""
+    if not isinstance(spec, dict):
+        raise ValueError(f"{where} must be a table with a name; got {spec!r}")
     params = dict(spec)
     cls = getattr(spaces, _one_of(params.pop("name", None), _SPACES, f"{where} name"))
     check_names(params, set(inspect.signature(cls).parameters), where)
     if cls is spaces.Mixed:
         each = params.get("spaces", [])
+        if not isinstance(each, list):
+            raise ValueError(f"{where} spaces must be a list of tables; got {each!r}")
         params["spaces"] = [make_space(one, f"{where} spaces[{k}]") for k, one in enumerate(each)]
-    return cls(**params)
+    try:
+        space = cls(**params)
+        len(space)  # looks at what it was given
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where}: {error}") from error
+    return space
 
 
 def make_selector(name, spec):

@@ -2,6 +2,7 @@
 
 from sksubsel.architectures.convert import register_description
 
+from ._darts_genotype import is_genotype
 from .base import SearchSpace
 from .darts import DARTS, Genotype
 from .mixed import Mixed
@@ -24,7 +25,4 @@ __all__ = [
 register_description(
     lambda obj: isinstance(obj, str) and obj.startswith("|"), NASBench201().from_string
 )
-register_description(
-    lambda obj: isinstance(obj, Genotype) or (isinstance(obj, str) and obj.startswith("Genotype(")),
-    DARTS().from_genotype,
-)
+register_description(is_genotype, DARTS().from_genotype)

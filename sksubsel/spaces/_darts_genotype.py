@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import itertools
 import numbers
+import re
 from collections import Counter
 from typing import NamedTuple
 
@@ -50,6 +51,13 @@ class Genotype(NamedTuple):
 
 
 # ---------------------------------------------------------------- genotypes and text
+
+
+def is_genotype(obj) -> bool:
+    """Whether it is a Genotype of any code (the authors have their own), or prints as one."""
+    if isinstance(obj, str):
+        return re.match(r"\s*([\w.]+\.)?Genotype\(", obj) is not None
+    return isinstance(obj, tuple) and getattr(obj, "_fields", None) == Genotype._fields
 
 
 def parse_genotype(text: str) -> Genotype:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 from sklearn.utils import check_random_state
 
@@ -19,7 +21,7 @@ class Mixed(SearchSpace):
     Parameters
     ----------
     spaces : sequence of SearchSpace
-        At least one, of different names.
+        At least one, of different names, none of them a Mixed.
 
     Examples
     --------
@@ -32,9 +34,11 @@ class Mixed(SearchSpace):
     name = "mixed"
 
     def __init__(self, spaces):
+        if not isinstance(spaces, list | tuple) or not all(map(_is_single, spaces)) or not spaces:
+            raise ValueError(
+                f"spaces must be one or more search spaces, none of them Mixed; got {spaces!r}"
+            )
         self.spaces = list(spaces)
-        if not self.spaces or not all(isinstance(space, SearchSpace) for space in self.spaces):
-            raise ValueError(f"spaces must be one or more search spaces; got {spaces!r}")
         self._by_name = {space.name: space for space in self.spaces}
         if len(self._by_name) < len(self.spaces):
             names = [space.name for space in self.spaces]
@@ -102,12 +106,27 @@ class Mixed(SearchSpace):
         -------
         list of Architecture
             In random order.
+
+        Raises
+        ------
+        ValueError
+            If `n` is negative or, without replacement, asks more of a space than it has.
         """
+        if isinstance(n, (bool, np.bool_)) or not isinstance(n, Integral):
+            raise TypeError(f"n must be an integer; got {n!r}")
+        if n < 0:
+            raise ValueError(f"n must be at least 0; got {n}")
         rng = check_random_state(random_state)
         share, rest = divmod(n, len(self.spaces))
         found = []
         for place, space in enumerate(self.spaces):
-            found += space.sample(share + (place < rest), rng, replace)
+            part = share + (place < rest)
+            if part > len(space) and not replace:
+                raise ValueError(
+                    f"n={n} asks {part} architectures of {space.name!r}, which has {len(space)}; "
+                    "ask for fewer or set replace=True"
+                )
+            found += space.sample(part, rng, replace)
         return [found[k] for k in rng.permutation(n)]
 
     def _at(self, indices):
@@ -118,3 +137,7 @@ class Mixed(SearchSpace):
             self.spaces[own]._at(np.array([k - starts[own]])) for own, k in zip(owner, indices)
         ]
         return [one for (one,) in found]
+
+
+def _is_single(space):
+    return isinstance(space, SearchSpace) and not isinstance(space, Mixed)

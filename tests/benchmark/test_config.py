@@ -203,6 +203,16 @@ def test_a_mixed_space():
     assert list(space.spaces[0].widths) == [8]
     with pytest.raises(ValueError, match=r"\[space\] spaces\[1\] name must be .*got 'Mlp'"):
         make_space({"name": "Mixed", "spaces": [TRANSFORMER, {"name": "Mlp"}]})
+    wrong = {
+        "MLP": r"\[space\] spaces\[0\] must be a table with a name; got 'MLP'",
+        ("name", "MLP", "depths", 3): r"\[space\] spaces\[0\]: depths must be a sequence .*got 3",
+    }
+    for spec, message in wrong.items():
+        spec = spec if isinstance(spec, str) else dict(zip(spec[::2], spec[1::2]))
+        with pytest.raises(ValueError, match=message):
+            make_space({"name": "Mixed", "spaces": [spec]})
+    with pytest.raises(ValueError, match="must be a list of tables; got 'MLP'"):
+        make_space({"name": "Mixed", "spaces": "MLP"})
 
 
 def test_selectors_are_needed(tmp_path):

@@ -1,3 +1,5 @@
+from collections import namedtuple
+
 import numpy as np
 import pytest
 
@@ -39,19 +41,35 @@ def test_indices_go_through_the_spaces():
 
 
 def test_each_architecture_is_its_own_spaces(space):
-    for arch, own in zip(space.sample(5, random_state=1), range(5)):
-        own = space.space_of(arch)
-        assert own.name == arch.space
-        assert space.validate(arch) == own.validate(arch)
+    known = {one.name: one for one in SPACES}  # with other than the default sizes
+    for arch in space.sample(5, random_state=1):
+        own = known.pop(arch.space)
+        assert space.space_of(arch) is own
+        assert space.validate(arch) == arch
         assert space.neighbors(arch) == own.neighbors(arch)
         assert space.mutate(arch, random_state=0) in own.neighbors(arch)
-        assert type(space.build(arch, (1, 8, 8), 10)) is type(own.build(arch, (1, 8, 8), 10))
+        nets = [one.build(arch, (1, 8, 8), 10) for one in (space, own)]
+        shapes = [[p.shape for p in net.parameters()] for net in nets]
+        assert shapes[0] == shapes[1] != []
+        assert space.lower(arch, (1, 8, 8), 10) == Architecture.from_module(nets[0])
         assert arch in space
+    assert not known
 
 
 def test_errors(space):
     with pytest.raises(ValueError, match="one or more search spaces"):
         Mixed([])
+    for wrong in (MLP(), [MLP(), Mixed([Transformer()])], ["MLP"], 3):
+        with pytest.raises(ValueError, match="search spaces, none of them Mixed; got"):
+            Mixed(wrong)
+    few = Mixed([MLP(depths=[1], widths=[8]), NASBench201()])
+    assert len(few.sample(2 * len(few.spaces[0]), random_state=0)) == 36
+    with pytest.raises(ValueError, match="n=37 asks 19 architectures of 'mlp', which has 18"):
+        few.sample(37)
+    assert len(few.sample(50, random_state=0, replace=True)) == 50
+    for n, error in ((-1, ValueError), (2.0, TypeError), (True, TypeError)):
+        with pytest.raises(error, match="n must be"):
+            few.sample(n)
     with pytest.raises(ValueError, match="different names; got \\['mlp', 'mlp'\\]"):
         Mixed([MLP(), MLP()])
     with pytest.raises(ValueError, match="space='mlp'"):
@@ -61,9 +79,11 @@ def test_errors(space):
 def test_what_spaces_write_is_an_architecture_everywhere():
     cell, pair = NASBench201()[123], DARTS()[456]
     text, genotype = NASBench201().to_string(cell), DARTS().to_genotype(pair)
-    found = as_architectures([text, genotype, str(genotype)])
-    assert found == [cell, pair, pair]
-    assert [arch.space for arch in found] == ["nasbench201", "darts", "darts"]
+    theirs = namedtuple("Genotype", "normal normal_concat reduce reduce_concat")(*genotype)
+    forms = [genotype, theirs, str(genotype), f" genotypes.{genotype}"]
+    found = as_architectures([text, *forms])
+    assert found == [cell, pair, pair, pair, pair]
+    assert [arch.space for arch in found] == ["nasbench201"] + ["darts"] * 4
     module = SPACES[0].build(SPACES[0].sample(1, random_state=0)[0], (1, 8, 8), 10)
     assert as_architectures([module])[0].hash == Architecture.from_module(module).hash
     for single in (text, genotype, module):
