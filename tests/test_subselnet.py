@@ -263,7 +263,9 @@ def test_novel_architectures_are_told(tiny, stranger):
     net = make(mode="transductive", diversity="entropy").fit(tiny.archs, tiny.zoo)
     assert net.novelty([stranger])[0] > 1 > net.novelty(tiny.archs).max()
     for method in (net.select, net.transform, net.predict_proba):
-        with pytest.warns(NovelArchitectureWarning, match="1 of 2 architectures are unlike") as told:
+        with pytest.warns(
+            NovelArchitectureWarning, match="1 of 2 architectures are unlike"
+        ) as told:
             method([tiny.archs[0], stranger])
         assert told[0].filename == __file__
     with pytest.warns(NovelArchitectureWarning, match="1 of 1"):

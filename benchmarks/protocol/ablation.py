@@ -3,8 +3,8 @@
 Each of the three approximators of the paper, and ours, beside each way of choosing B instances
 from what it predicts: the most uncertain (largest entropy), the largest loss, SubSelNet's entropy
 objective (inductive and transductive) and its design (transductive). On the data, zoo and unseen
-architectures of a comparison's file, trained by the zoo's recipe; its records are ablation.jsonl in
-the same folder. architecture.py has the approximators' KL.
+architectures of a comparison's file, trained by its recipe; its records are ablation.jsonl in the
+same folder. architecture.py has the approximators' KL.
 
 Run: python benchmarks/protocol/ablation.py benchmarks/protocol/digits_cells.toml
      [--folder digits_cells] [--budgets 0.05 0.1] [--seeds 0 1 2] [--jobs 2]
@@ -20,7 +20,8 @@ from _common import describe, open_folder
 from sklearn.base import BaseEstimator
 
 from sksubsel import ModelApproximator, SubSelNet
-from sksubsel.benchmark import LEGEND, compare, format_table, summarize
+from sksubsel.benchmark import LEGEND, compare, format_table, read_config, summarize
+from sksubsel.benchmark.run import with_recipe
 from sksubsel.samplers.objective import cross_entropy
 
 APPROXIMATORS = {
@@ -85,8 +86,9 @@ def main():
     args = parser.parse_args()
     print(describe(), flush=True)
     data, unseen, seen, zoo, folder = open_folder(args.config, args.folder, args.jobs)
+    judged = with_recipe(zoo, read_config(args.config)["compare"]["recipe"])
     table = compare(
-        make_selectors(seen, zoo, folder), unseen, zoo, data.X_test, data.y_test,
+        make_selectors(seen, zoo, folder), unseen, judged, data.X_test, data.y_test,
         validation=data.validation, budgets=args.budgets, seeds=args.seeds,
         records_file=folder / "ablation.jsonl", n_jobs=args.jobs, verbose=1,
     )  # fmt: skip

@@ -63,8 +63,10 @@ def read_config(path) -> dict:
     - ``[selectors."NAME"]``: ``class``, one of `sksubsel.baselines`, a strategy of
       `sksubsel.baselines.adaptive` (``every`` and ``warm_start`` go to the SubsetCallback) or
       "SubSelNet", and its parameters; a table with a ``class`` among these is an estimator. For a
-      SubSelNet also ``zoo_size``, to learn from so many of the zoo's trained networks, and
-      ``per_seed = true``, for a selection with each seed's own random numbers. For any selector
+      SubSelNet also ``zoo_size``, to learn from so many of the zoo's trained networks;
+      ``per_seed = true``, for a selection with each seed's own random numbers; and
+      ``another_kind = true``, to train each architecture on what is selected for one of another
+      space. For any selector
       of rows ``soft_targets = "NAME"``, to train also on the probabilities that the SubSelNet of
       that name predicts.
 
@@ -97,7 +99,7 @@ def read_config(path) -> dict:
     _one_of(config["data"]["judge"], ("validation", "test"), "[data] judge")
     _one_of(config["architectures"]["judge"], ("unseen", "validation"), "[architectures] judge")
     config["space"] = {"name": "NASBench101", **config.get("space", {})}
-    make_space(config["space"])
+    space = make_space(config["space"])
     for key, kind in (("budgets", (int, float)), ("seeds", int)):
         values = config["compare"][key]
         numbers = isinstance(values, list) and all(isinstance(v, kind) for v in values)
@@ -114,8 +116,16 @@ def read_config(path) -> dict:
     check_names(config["zoo"], set(ModelZoo().get_params(deep=False)) - _OURS, "[zoo]")
     ModelZoo(**config["zoo"])._validate_params()
     made = {name: make_selector(name, spec) for name, spec in config["selectors"].items()}
-    nets = [name for name, (selector, _) in made.items() if isinstance(selector, SubSelNet)]
+    nets = [
+        name
+        for name, (selector, options) in made.items()
+        if isinstance(selector, SubSelNet) and not options.get("another_kind")
+    ]
     for name, (_, options) in made.items():
+        if options.get("another_kind") and not isinstance(space, spaces.Mixed):
+            raise ValueError(
+                f"[selectors.{name!r}] another_kind needs [space] name = 'Mixed'; got {space!r}"
+            )
         if "soft_targets" in options:
             _one_of(options["soft_targets"], nets, f"[selectors.{name!r}] soft_targets")
     return config
@@ -145,7 +155,7 @@ def make_selector(name, spec):
     """A selector as a section describes it, and what of it is not a parameter of its class."""
     spec = dict(spec)
     own = {"soft_targets"} | (
-        {"zoo_size", "per_seed"} if spec.get("class") == "SubSelNet" else set()
+        {"zoo_size", "per_seed", "another_kind"} if spec.get("class") == "SubSelNet" else set()
     )
     options = {key: spec.pop(key) for key in own & set(spec)}
     cls = _class(spec, f"[selectors.{name!r}]", (SubSelNet, BaseSelector, adaptive.Strategy))

@@ -6,7 +6,7 @@ import copy
 from pathlib import Path
 
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
 from sksubsel._validation import check_budget
 from sksubsel.benchmark.checks import FULL_DATA
@@ -18,7 +18,7 @@ from sksubsel.selector import SubsetSelector
 from sksubsel.subselnet import SubSelNet
 from sksubsel.zoo import ArchitectureClassifier, ModelZoo
 
-__all__ = ["fit_net", "fit_zoo", "run_config"]
+__all__ = ["compared_architectures", "fit_selector", "fit_zoo", "run_config", "with_recipe"]
 
 _SELECTION = sorted(set(SubsetSelector().get_params()) & set(SubSelNet().get_params())
                     - {"features", "random_state", "device", "verbose"})  # fmt: skip
@@ -63,26 +63,10 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
     selectors, soft = {}, {}
     sources = {specs[name]["soft_targets"] for name in only if "soft_targets" in specs[name]}
     for name in dict.fromkeys([*only, *sorted(sources)]):
-        prototype, options = make_selector(name, specs[name])
+        selectors[name], options = fit_selector(name, config, data, drawn, seen, zoo, folder, seeds)
         if "soft_targets" in options and name in only:
             soft[name] = options["soft_targets"]
-        if isinstance(prototype, SubSelNet):
-            prototype.set_params(memory=str(folder / "cache"))
-            if prototype.diversity == "design" and prototype.selector is None:
-                # a design learns nothing of the budget but prepares it: the smallest costs least
-                smallest = min(
-                    config["compare"]["budgets"], key=lambda b: check_budget(b, len(data.y))
-                )
-                prototype.set_params(budget=smallest)
-            each = [seen, zoo] if "zoo_size" not in options else _part(zoo, options["zoo_size"])
-            if prototype.random_state is None:
-                prototype.set_params(random_state=0)
-            own = seeds if options.get("per_seed") else [None]
-            fitted = [fit_net(prototype, each, seed) for seed in own]
-            prototype = fitted if options.get("per_seed") else fitted[0]
-        selectors[name] = prototype
-    judged = copy.copy(zoo)  # the nets keep theirs
-    judged.estimator_ = clone(zoo.estimator_).set_params(**config["compare"]["recipe"])
+    judged = with_recipe(zoo, config["compare"]["recipe"])
     records_file = folder / "records.jsonl"
     compare(
         {name: selectors[name] for name in only}, drawn, judged, data.X_test, data.y_test,
@@ -102,17 +86,84 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
 
 def fit_zoo(config, data, folder, n_jobs, verbose):
     """The architectures to compare on, those seen, and their zoo."""
+    compared, seen = _draw(config)
     space = make_space(config["space"])
-    sizes = config["architectures"]
-    counts = [sizes["n_unseen"], sizes["n_validation"], sizes["n_seen"]]
-    cells = space.sample(sum(counts), random_state=sizes["seed"])
-    unseen, validation, seen = (
-        cells[end - count : end] for count, end in zip(counts, np.cumsum(counts))
-    )
     recipe = ArchitectureClassifier(build=space.build, **config["recipe"])
     given = {"store": folder / "zoo", "random_state": 0, "n_jobs": n_jobs, "verbose": verbose}
     zoo = ModelZoo(recipe, **given | config["zoo"]).fit(seen, data.X, data.y)
-    return (unseen if sizes["judge"] == "unseen" else validation), seen, zoo
+    return compared, seen, zoo
+
+
+def compared_architectures(config):
+    """The architectures that a configuration compares on."""
+    return _draw(config)[0]
+
+
+def _draw(config):
+    """Architectures to compare on, and those seen."""
+    sizes = config["architectures"]
+    counts = [sizes["n_unseen"], sizes["n_validation"], sizes["n_seen"]]
+    drawn = make_space(config["space"]).sample(sum(counts), random_state=sizes["seed"])
+    unseen, validation, seen = (
+        drawn[end - count : end] for count, end in zip(counts, np.cumsum(counts))
+    )
+    return (unseen if sizes["judge"] == "unseen" else validation), seen
+
+
+def fit_selector(name, config, data, drawn, seen, zoo, folder, seeds):
+    """A configuration's selector, nets fitted (a list, one a seed, if `per_seed`), its options."""
+    prototype, options = make_selector(name, config["selectors"][name])
+    if not isinstance(prototype, SubSelNet):
+        return prototype, options
+    prototype.set_params(memory=str(folder / "cache"))
+    if prototype.diversity == "design" and prototype.selector is None:
+        # a design learns nothing of the budget but prepares it: the smallest costs least
+        smallest = min(config["compare"]["budgets"], key=lambda b: check_budget(b, len(data.y)))
+        prototype.set_params(budget=smallest)
+    if prototype.random_state is None:
+        prototype.set_params(random_state=0)
+    each = [seen, zoo] if "zoo_size" not in options else _part(zoo, options["zoo_size"])
+    fitted = [_fit_net(prototype, each, s) for s in (seeds if options.get("per_seed") else [None])]
+    if options.get("another_kind"):
+        fitted = [ForAnotherKind(net, drawn) for net in fitted]
+    return (fitted if options.get("per_seed") else fitted[0]), options
+
+
+class ForAnotherKind(BaseEstimator):
+    """Rows that a net selects for an architecture of another space than the one asked about.
+
+    Parameters
+    ----------
+    net : SubSelNet
+        Fitted.
+    archs : list of Architecture
+        From them the next one of another space is taken, going round.
+
+    Raises
+    ------
+    ValueError
+        If all are of one space.
+    """
+
+    def __init__(self, net, archs):
+        self.net = net
+        self.archs = archs
+        if len({arch.space for arch in archs}) < 2:
+            raise ValueError("another_kind needs compared architectures of two or more spaces")
+
+    def __call__(self, arch, budget, seed):
+        """Rows (B,)."""
+        place = next(k for k, one in enumerate(self.archs) if one.hash == arch.hash)
+        others = self.archs[place:] + self.archs[:place]
+        other = next(one for one in others if one.space != arch.space)
+        return self.net.select(other, budget, seed)
+
+
+def with_recipe(zoo, recipe):
+    """The zoo with a recipe that differs in some parameters; the one given keeps its own."""
+    judged = copy.copy(zoo)
+    judged.estimator_ = clone(zoo.estimator_).set_params(**recipe)
+    return judged
 
 
 def _part(zoo, size):
@@ -121,7 +172,7 @@ def _part(zoo, size):
     return [part.architectures_, part]
 
 
-def fit_net(net, each, seed):
+def _fit_net(net, each, seed):
     """The net fitted; with a seed of its selector alone, so that the other parts are cached."""
     net = clone(net)
     if seed is not None:

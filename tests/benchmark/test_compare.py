@@ -129,7 +129,6 @@ def test_records_know_the_validation_instances(tiny, longer, tmp_path):
     assert len({record["run"] for record in read(given["records_file"])}) == 3
 
 
-
 def test_workers_change_no_result(tiny, selectors):
     same(*(run(tiny, selectors, n_jobs=n, seeds=(0,)) for n in (1, 2)))
 

@@ -10,8 +10,10 @@ from sksubsel.baselines.adaptive import RS2Strategy
 from sksubsel.benchmark import read_config, run_config
 from sksubsel.benchmark.config import make_selector, make_space
 from sksubsel.benchmark.data import load_data
+from sksubsel.benchmark.run import ForAnotherKind
 from sksubsel.cli import main
 from sksubsel.datasets import load_digits_images
+from sksubsel.spaces import MLP, Transformer
 
 PROTOCOLS = Path(__file__).parents[2] / "benchmarks" / "protocol"
 
@@ -120,20 +122,35 @@ def test_command(config, tmp_path, monkeypatch, capsys):
 def test_a_seed_of_the_selector_alone(config, tmp_path):
     from joblib import Memory
 
-    from sksubsel.benchmark.run import fit_net, fit_zoo
+    from sksubsel.benchmark.run import _fit_net, fit_zoo
 
     settings = read_config(config)
     _, seen, zoo = fit_zoo(settings, load_data(**settings["data"]), tmp_path, None, 0)
     net, options = make_selector("net", settings["selectors"]["net"])
     assert options == {"per_seed": True, "soft_targets": "net"}
     net.set_params(random_state=0, budget=20, memory=Memory(tmp_path / "cache", verbose=0))
-    first, second, again = (fit_net(net, [seen, zoo], seed) for seed in (0, 1, 0))
+    first, second, again = (_fit_net(net, [seen, zoo], seed) for seed in (0, 1, 0))
     rows = [one.select(seen[0]) for one in (first, second, again)]
     np.testing.assert_array_equal(rows[0], rows[2])
     assert (rows[0] != rows[1]).any()
     np.testing.assert_array_equal(
         first.encoder_.transform(seen[:1]), second.encoder_.transform(seen[:1])
     )
+
+
+def test_what_is_selected_for_another_kind():
+    class Echo:
+        def select(self, arch, budget, random_state):
+            return arch, budget, random_state
+
+    mlps, transformers = MLP().sample(2, random_state=0), Transformer().sample(2, random_state=0)
+    archs = [mlps[0], transformers[0], transformers[1], mlps[1]]
+    other = ForAnotherKind(Echo(), archs)
+    chosen = [archs.index(other(arch, 5, 7)[0]) for arch in archs]
+    assert chosen == [1, 3, 3, 1]
+    assert other(archs[0], 5, 7)[1:] == (5, 7)
+    with pytest.raises(ValueError, match="two or more spaces"):
+        ForAnotherKind(Echo(), mlps)
 
 
 def test_selectors_of_a_file():
@@ -176,6 +193,7 @@ def test_selectors_of_a_file():
         ("budgets = [0.1, 0.3]", "budgets = [5.0]", "budget must be"),
         ("seeds = [0, 1]", "seeds = 3", r"\[compare\] seeds must be a list of numbers; got 3"),
         ("max_epochs = 1\n[zoo]", 'max_epochs = "3"\n[zoo]', "'max_epochs' parameter"),
+        ("zoo_size = 1", "another_kind = true", "'proxy'.*another_kind needs .*Mixed"),
         ("[data]", "[data", "is not TOML"),
         ("[selectors]", "[others]", "sections"),
     ],
