@@ -23,16 +23,38 @@ def _two_layers(n_in: int, n_hidden: int, n_out: int, norm: bool) -> nn.Sequenti
 
 
 class MessagePassing(nn.Module):
-    """One round ``h_u <- Update(h_u, sum_{v in N(u)} EdgeEmb(h_v))`` (paper, Eq. 4)."""
+    """One round ``h_u <- Update(h_u, sum_{v in N(u)} EdgeEmb(h_v))`` (paper, Eq. 4).
+
+    Both networks end and begin with a linear map, and neighbours are summed between, so that up
+    to five products with all nodes' vectors would follow one another with nothing but sums between.
+    The maps are multiplied with one another first, which leaves three. A node's vector is never
+    written out for that, but as what goes into the last linear map before it.
+    """
 
     def __init__(self, n_hidden: int):
         super().__init__()
         self.edge_emb = _two_layers(n_hidden, n_hidden, n_hidden, norm=True)
         self.update = _two_layers(2 * n_hidden, n_hidden, n_hidden, norm=True)
 
-    def forward(self, graphs: PackedGraphs, h: Tensor) -> Tensor:  # (M, n_hidden)
-        message = graphs.neighbor_sum(self.edge_emb(h))
-        return self.update(torch.cat([h, message], dim=-1))
+    def forward(self, graphs: PackedGraphs, r: Tensor, last: nn.Linear) -> Tensor:
+        """From r (M, n_hidden), where h is ``last(r)``, to the next r, of ``self.last``."""
+        to_edge, edge_norm, _, edge_out = self.edge_emb
+        to_update, update_norm, _, _ = self.update
+        own, from_sum = to_update.weight.split(to_update.in_features // 2, dim=1)
+        edge = F.relu(edge_norm(_product(r, last, to_edge.weight, to_edge.bias)))
+        message = F.linear(graphs.neighbor_sum(edge), from_sum @ edge_out.weight)
+        message = message + graphs.degrees[:, None] * (from_sum @ edge_out.bias)
+        return F.relu(update_norm(_product(r, last, own, to_update.bias) + message))
+
+    @property
+    def last(self) -> nn.Linear:
+        """The linear map that makes h of what `forward` returns."""
+        return self.update[-1]
+
+
+def _product(r: Tensor, first: nn.Linear, weight: Tensor, bias: Tensor) -> Tensor:
+    """``weight @ first(r) + bias`` of each row."""
+    return F.linear(r, weight @ first.weight, weight @ first.bias + bias)
 
 
 class Elbo(NamedTuple):
@@ -87,10 +109,11 @@ class GraphVAE(nn.Module):
         if hidden is not None:
             ops = ops.masked_fill(hidden, 0)
             attributes = attributes.masked_fill(hidden[:, None], 0.0)
-        h = torch.cat([F.one_hot(ops, self.n_ops).to(attributes.dtype), attributes], dim=1)
-        h = self.init_node(h)
+        known = torch.cat([F.one_hot(ops, self.n_ops).to(attributes.dtype), attributes], dim=1)
+        r, last = self.init_node[:-1](known), self.init_node[-1]
         for message_passing in self.rounds:
-            h = message_passing(graphs, h)
+            r, last = message_passing(graphs, r, last), message_passing.last
+        h = last(r)
         return self.mu(h), self.log_sigma(h)
 
     def decode(self, z: Tensor, tail: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:

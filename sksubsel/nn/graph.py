@@ -107,6 +107,12 @@ class PackedGraphs:
             return self._graph.ndata["sum"]
 
     @cached_property
+    def degrees(self) -> Tensor:
+        """Number of neighbours of each node, (M,), of the attributes' dtype."""
+        count = torch.bincount(self._messages[1], minlength=len(self.ops))
+        return count.to(self.attributes.dtype)
+
+    @cached_property
     def _messages(self):
         """Where messages come from and go to, (2 E,) each: along both directions of an edge."""
         # paper, Eq. 4: neighbours of u

@@ -63,6 +63,25 @@ def test_elbo_is_the_sum_over_nodes_pairs_and_dimensions():
     np.testing.assert_allclose(elbo.kl.item(), kl / 2, rtol=1e-5)
 
 
+def test_message_passing_node_by_node():
+    vae, graphs = _vae_and_graphs(n_attributes=2)
+    with torch.no_grad():
+        for norm in (m for m in vae.modules() if isinstance(m, torch.nn.BatchNorm1d)):
+            for part in (norm.weight, norm.bias, norm.running_mean):
+                part.normal_()
+            norm.running_var.uniform_(0.5, 2)
+        mu, log_sigma = vae.encode(graphs)
+        one_hot = torch.eye(3)[graphs.ops]
+        h = [vae.init_node(torch.cat(parts)) for parts in zip(one_hot, graphs.attributes)]
+        neighbors = [[1, 2], [0], [0], [4], [3]]
+        for one in vae.rounds:
+            edge = [one.edge_emb(h_u[None])[0] for h_u in h]
+            sums = [sum(edge[v] for v in around) for around in neighbors]
+            h = [one.update(torch.cat([h_u, m])[None])[0] for h_u, m in zip(h, sums)]
+        torch.testing.assert_close(mu, torch.stack([vae.mu(h_u) for h_u in h]))
+        torch.testing.assert_close(log_sigma, torch.stack([vae.log_sigma(h_u) for h_u in h]))
+
+
 def test_kl_against_monte_carlo():
     vae, graphs = _vae_and_graphs()
     with torch.no_grad():
