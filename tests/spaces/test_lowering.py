@@ -2,9 +2,13 @@
 
 import dataclasses
 import itertools
+import pathlib
+import subprocess
+import sys
 
 import pytest
 
+import sksubsel
 from sksubsel.architectures import Architecture
 from sksubsel.spaces import DARTS, MLP, Mixed, NASBench101, NASBench201, Transformer
 from sksubsel.spaces._darts_genotype import OPS
@@ -128,6 +132,33 @@ def test_darts_networks_that_cannot_be_are_not_lowered(params, in_shape, n_class
     for method in (space.lower, space.build):
         with pytest.raises(ValueError, match=message):
             method(space[0], in_shape, n_classes)
+
+
+def test_transformers_are_lowered_to_graphs_of_their_own():
+    space = Transformer(depths=(1, 2))
+    lowered = [space.lower(arch, IMAGE, 10) for arch in space]
+    assert len({arch.hash for arch in lowered}) == len(space) == 432
+    heads = {
+        dict(attributes)["heads"]
+        for arch in lowered
+        for op, attributes in zip(arch.ops, arch.attributes)
+        if op == "attention"
+    }
+    assert heads == {1, 2, 4}
+
+
+def test_lowering_needs_no_torch():
+    code = f"""
+import sys, types
+package = types.ModuleType("sksubsel")  # in place of the package's __init__, which imports torch
+package.__path__ = [{str(pathlib.Path(sksubsel.__file__).parent)!r}]
+sys.modules["sksubsel"] = package
+from sksubsel.spaces import DARTS, MLP, NASBench101, NASBench201, Transformer
+for space in (DARTS(), MLP(), NASBench101(), NASBench201(), Transformer()):
+    space.lower(space.sample(1, random_state=0)[0], (1, 8, 8), 10)
+assert not {{"torch", "dgl"}} & sys.modules.keys()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_widths_are_in_the_graph():
