@@ -1,4 +1,4 @@
-"""What the network of a genotype computes, as a lowered graph."""
+"""What the network of a genotype computes, as a lowered graph, and what the network needs."""
 
 from __future__ import annotations
 

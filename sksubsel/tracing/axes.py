@@ -43,11 +43,11 @@ def with_last(before: tuple, side) -> tuple:
 
 def swapped(shape: tuple, one, other) -> tuple:
     """Two axes changed for one another."""
-    places = find_axis(shape, one), find_axis(shape, other)
-    if None in places:
+    a, b = find_axis(shape, one), find_axis(shape, other)
+    if a is None or b is None:
         return UNKNOWN
     sides = list(shape)
-    sides[places[0]], sides[places[1]] = sides[places[1]], sides[places[0]]
+    sides[a], sides[b] = sides[b], sides[a]
     return tuple(sides)
 
 
@@ -58,8 +58,8 @@ def permuted(shape: tuple, dims: list) -> tuple:
         if missing < 0:
             return UNKNOWN
         shape = (*(None,) * missing, *shape[1:])
-    places = [find_axis(shape, dim) for dim in dims]
-    return UNKNOWN if None in places else tuple(shape[place] for place in places)
+    places = [place for dim in dims if (place := find_axis(shape, dim)) is not None]
+    return tuple(shape[place] for place in places) if len(places) == len(dims) else UNKNOWN
 
 
 def flattened(shape: tuple, start, end) -> tuple:

@@ -109,8 +109,9 @@ class Interpreter:
         first = self._read.setdefault((id(self.attributes), node.target), node)
         if first is not node:
             self._views[node] = first
-            return self.env[first]
-        found = self._tensor(node.target, operator.attrgetter(node.target)(self.attributes))
+            found = self.env[first]
+        else:
+            found = self._tensor(node.target, operator.attrgetter(node.target)(self.attributes))
         self.shapes.constant(node, found)
         return found
 

@@ -1,6 +1,5 @@
 """What a space says of its networks is what a trace of them finds."""
 
-import dataclasses
 import itertools
 import pathlib
 import subprocess
@@ -73,7 +72,7 @@ def darts_genotypes():
 def test_special_genotypes(genotype):
     space = DARTS(stem_channels=2, n_layers=3)
     traced = Architecture.from_module(space.build(genotype, IMAGE, 10))
-    assert space.lower(genotype, IMAGE, 10) == dataclasses.replace(traced, space="darts")
+    assert space.lower(genotype, IMAGE, 10) == traced
 
 
 @pytest.mark.parametrize(
@@ -89,11 +88,11 @@ def test_special_genotypes(genotype):
 )
 def test_darts_networks_of_other_sizes(params, in_shape, n_classes):
     space = DARTS(**params)
-    for arch in space.sample(2, random_state=len(in_shape) + n_classes):
-        lowered = space.lower(arch, in_shape, n_classes)
-        network = space.build(arch, in_shape, n_classes)
-        for mode in (True, False):  # neither the head nor what drops paths is seen
-            assert lowered.hash == Architecture.from_module(network.train(mode)).hash
+    arch = space.sample(1, random_state=n_classes)[0]
+    lowered = space.lower(arch, in_shape, n_classes)
+    network = space.build(arch, in_shape, n_classes)
+    for mode in (True, False):  # neither the head nor what drops paths is seen
+        assert lowered.hash == Architecture.from_module(network.train(mode)).hash
 
 
 def test_reduction_cells_of_a_lowered_genotype():

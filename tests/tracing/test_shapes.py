@@ -89,16 +89,18 @@ IMAGES = torch.rand(3, 1, 4, 4)
 
 
 def attention_of(module, inputs=None):
-    arch = Architecture.from_module(module, inputs)
+    return attention_in(Architecture.from_module(module, inputs))
+
+
+def attention_in(arch):
     return [dict(a) for op, a in zip(arch.ops, arch.attributes) if op == "attention"]
 
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_heads_however_they_are_split(split, monkeypatch):
     network = Attention(split)
-    expected = [{"heads": 2, "channels": 8}]
-    assert attention_of(network) == attention_of(network, IMAGES) == expected
     symbolic = Architecture.from_module(network)
+    assert attention_in(symbolic) == [{"heads": 2, "channels": 8}]
     monkeypatch.setattr(trace, "_symbolic", lambda *args: (None, None))
     assert Architecture.from_module(network, IMAGES).hash == symbolic.hash
 
