@@ -185,6 +185,29 @@ def check_positive(**counts) -> None:
             raise ValueError(f"{name} must be a positive int; got {value!r}")
 
 
+def check_images(in_shape, network, least, reason) -> tuple[int, int, int]:
+    """Channels, height and width of images that are large enough.
+
+    Raises
+    ------
+    ValueError
+        If `in_shape` is no image's, or has fewer than `least` pixels a side; `network` and
+        `reason` go into the message.
+    """
+    in_shape = tuple(in_shape)
+    if len(in_shape) != 3 or min(in_shape) < 1:
+        raise ValueError(
+            f"a {network} network takes images, in_shape=(channels, height, width); got "
+            f"in_shape={in_shape} (pass build= for instances of another form, or add the channel "
+            "axis of grey images: X[:, None])"
+        )
+    if min(in_shape[1:]) < least:
+        raise ValueError(
+            f"images must have at least {least} pixels a side{reason}; got in_shape={in_shape}"
+        )
+    return in_shape
+
+
 def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
     """Warn of what the line outside of this package and scikit-learn's wrappers has done."""
     level, frame = 1, sys._getframe()

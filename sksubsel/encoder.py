@@ -277,6 +277,11 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
             ``op_accuracy``, ``edge_accuracy`` (over nodes and pairs of nodes), ``whole`` (the
             fraction of architectures rebuilt without any error), ``validity`` (of decoded prior
             samples: those that are architectures) and ``uniqueness`` (different ones among these).
+
+        Notes
+        -----
+        Edges are decoded without parameters, so that `validity` depends on the prior's noise, the
+        length of the latent vectors and the fitted sizes, and not on how well anything is rebuilt.
         """
         check_is_fitted(self)
         graphs = self.codec_.graphs(as_architectures(archs), self._device())

@@ -58,6 +58,12 @@ def test_architectures_are_rebuilt(encoder, archs):
     assert np.mean(whole) == pytest.approx(report["whole"])
 
 
+def test_validity_of_prior_samples_does_not_depend_on_training(encoder, archs):
+    short = ArchitectureEncoder(max_epochs=1, random_state=1).fit(archs)
+    reports = [each.report(archs[:5], n_samples=200) for each in (short, encoder)]
+    assert reports[0]["validity"] == reports[1]["validity"] > 0
+
+
 def test_training_raises_the_elbo(encoder, archs):
     short = ArchitectureEncoder(max_epochs=1, random_state=0).fit(archs)
     assert encoder.score(archs) > short.score(archs) + 1

@@ -77,8 +77,6 @@ class AuxiliaryHead(nn.Module):
     larger images leave several, and their mean counts.
     """
 
-    MIN_SIDE = 8
-
     def __init__(self, in_channels, n_classes):
         super().__init__()
         self.features = nn.Sequential(

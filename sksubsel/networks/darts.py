@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import numbers
-
-import numpy as np
 import torch
 from torch import nn
 
-from sksubsel._validation import check_positive, is_count
+from sksubsel.spaces._darts_lowering import check_drop_path, check_network, reduction_layers
 from sksubsel.spaces.darts import DARTS
 
-from ._common import check_images
 from ._darts_ops import AuxiliaryHead, FactorizedReduce, apply_drop_path, operation, relu_conv_bn
-
-MIN_LAYERS = 3  # with fewer no layer is a normal cell
-MIN_SIDE = 4
 
 
 def build_darts(
@@ -46,21 +39,10 @@ def build_darts(
         int of at least 3, `auxiliary` no bool or `drop_path` not in [0, 1).
     """
     genotype = DARTS().to_genotype(arch)
-    check_positive(n_classes=n_classes, stem_channels=stem_channels)
-    if not is_count(n_layers) or n_layers < MIN_LAYERS:
-        raise ValueError(f"n_layers must be an int of at least {MIN_LAYERS}; got {n_layers!r}")
-    if not isinstance(auxiliary, (bool, np.bool_)):
-        raise ValueError(f"auxiliary must be True or False; got {auxiliary!r}")
-    _check_drop_path(drop_path)
-    halving = ", two reduction cells halving them"
-    in_shape = check_images(in_shape, "DARTS", MIN_SIDE, halving)
-    side = -(-min(in_shape[1:]) // 4)  # behind both reduction cells, each rounding up
-    if auxiliary and side < AuxiliaryHead.MIN_SIDE:
-        raise ValueError(
-            f"images must have at least {4 * AuxiliaryHead.MIN_SIDE - 3} pixels a side for "
-            f"auxiliary=True, whose head pools 5x5 pixels of a quarter of that; got "
-            f"in_shape={in_shape}"
-        )
+    check_network(
+        in_shape, n_classes, stem_channels=stem_channels, n_layers=n_layers, auxiliary=auxiliary,
+        drop_path=drop_path,
+    )  # fmt: skip
     return DARTSNetwork(
         genotype,
         in_channels=int(in_shape[0]),
@@ -70,13 +52,6 @@ def build_darts(
         auxiliary=bool(auxiliary),
         drop_path=drop_path,
     )
-
-
-def _check_drop_path(value) -> float:
-    number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not number or not 0 <= value < 1:
-        raise ValueError(f"drop_path must be a float in [0, 1); got {value!r}")
-    return float(value)
 
 
 class DARTSNetwork(nn.Module):
@@ -113,10 +88,11 @@ class DARTSNetwork(nn.Module):
         )
         self.cells = nn.ModuleList()
         self.auxiliary = None
-        self.auxiliary_layer = 2 * n_layers // 3
+        reductions = reduction_layers(n_layers)
+        self.auxiliary_layer = reductions[-1]
         reduced = False
         for layer in range(n_layers):
-            reduction = layer in (n_layers // 3, self.auxiliary_layer)
+            reduction = layer in reductions
             if reduction:
                 width *= 2
             edges = genotype.reduce if reduction else genotype.normal
@@ -133,7 +109,7 @@ class DARTSNetwork(nn.Module):
 
     @drop_path.setter
     def drop_path(self, value):
-        self._drop_path = _check_drop_path(value)
+        self._drop_path = check_drop_path(value)
 
     def forward(self, x):
         last_but_one = last = self.stem(x)

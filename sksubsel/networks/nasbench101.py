@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from sksubsel._validation import check_positive
+from sksubsel._validation import check_images, check_positive
 from sksubsel.spaces._nasbench101_lowering import node_channels
 from sksubsel.spaces.nasbench101 import NASBench101
 
-from ._common import check_bn_momentum, check_images, set_bn_momentum
+from ._common import check_bn_momentum, set_bn_momentum
 
 
 def build_nasbench101(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from sksubsel._validation import check_positive
+from sksubsel._validation import check_images, check_positive
 from sksubsel.spaces._nasbench201_lowering import N_STAGES
 from sksubsel.spaces.nasbench201 import CELL_EDGES, CONVOLUTIONS, NASBench201
 
-from ._common import check_bn_momentum, check_images, set_bn_momentum
+from ._common import check_bn_momentum, set_bn_momentum
 
 
 def build_nasbench201(

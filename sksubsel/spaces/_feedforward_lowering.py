@@ -40,23 +40,22 @@ def lower_transformer(
         else:
             value = graph.add("linear", value, channels=width)
     value = graph.sum([value, graph.add("param", graph.input)])  # positions
-    for _ in range(depth):
-        for branch in (_attention, _feed_forward):
-            inner = graph.add("norm", value, kind="layer") if norm == "pre" else value
-            value = graph.sum([value, branch(graph, inner, width, mlp_ratio, activation)])
-            if norm == "post":
-                value = graph.add("norm", value, kind="layer")
+
+    def attention(value):
+        value = graph.add("linear", value, channels=3 * width)
+        value = graph.add("attention", value, heads=heads, channels=width)
+        return graph.add("linear", value, channels=width)
+
+    def feed_forward(value):
+        value = graph.add("linear", value, channels=mlp_ratio * width)
+        return graph.add("linear", graph.add("act", value, kind=activation), channels=width)
+
+    for branch in (attention, feed_forward) * depth:
+        inner = graph.add("norm", value, kind="layer") if norm == "pre" else value
+        value = graph.sum([value, branch(inner)])
+        if norm == "post":
+            value = graph.add("norm", value, kind="layer")
     if norm == "pre":
         value = graph.add("norm", value, kind="layer")
     value = graph.add("reduce", value, kind="select" if pooling == "cls" else "mean")
     return graph.finish(graph.add("linear", value, channels=n_classes), "transformer")
-
-
-def _attention(graph, value, width, mlp_ratio, activation):
-    attended = graph.add("attention", graph.add("linear", value, channels=3 * width))
-    return graph.add("linear", attended, channels=width)
-
-
-def _feed_forward(graph, value, width, mlp_ratio, activation):
-    hidden = graph.add("linear", value, channels=mlp_ratio * width)
-    return graph.add("linear", graph.add("act", hidden, kind=activation), channels=width)

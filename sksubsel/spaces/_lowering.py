@@ -35,8 +35,14 @@ class Lowering:
         return terms[0] if len(terms) == 1 else self.add("add", *terms)
 
     def conv(self, value, channels, kernel, *, norm=True, act=None, **attributes) -> Record:
-        """A convolution, batch normalisation and activation."""
-        value = self.add("conv", value, channels=channels, kernel=kernel, **attributes)
+        """A convolution, batch normalisation and activation.
+
+        With as many `groups` as channels, more than one, it is depthwise, as `targets.conv_node`
+        has it: so many channels must come in, too.
+        """
+        depthwise = attributes.get("groups", 1) == channels > 1
+        kind = "sepconv" if depthwise else "conv"
+        value = self.add(kind, value, channels=channels, kernel=kernel, **attributes)
         if norm:
             value = self.add("norm", value, kind="batch")
         return value if act is None else self.add("act", value, kind=act)

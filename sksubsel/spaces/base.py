@@ -67,9 +67,10 @@ class SearchSpace(ABC):
 
         Notes
         -----
-        What ``Architecture.from_module(space.build(arch, in_shape, n_classes))`` finds. Most spaces
-        make it without building the network, and without torch. It is no member of the space:
-        `build` takes the architecture itself.
+        What ``Architecture.from_module(space.build(arch, in_shape, n_classes))`` finds, which is
+        what a space of your own does unless it overrides this. Those of `sksubsel.spaces` make it
+        without building the network, and without torch. It is no member of the space: `build`
+        takes the architecture itself.
         """
         return Architecture.from_module(self.build(arch, in_shape, n_classes), space=self.name)
 

@@ -19,6 +19,7 @@ from ._darts_genotype import (
     indices_of,
     neighbor_indices,
 )
+from ._darts_lowering import check_network, lower_network
 from .base import SearchSpace
 
 
@@ -197,6 +198,27 @@ class DARTS(SearchSpace):
         indices = neighbor_indices(self._cells(arch))
         chosen = check_random_state(random_state).randint(len(indices))
         return self._at(indices[chosen : chosen + 1])[0]
+
+    def lower(self, arch, in_shape, n_classes):
+        """The graph of the whole network; see `SearchSpace.lower`.
+
+        It is the network in evaluation mode: without the auxiliary head, and with nothing dropped.
+
+        Raises
+        ------
+        ValueError
+            As `build` does.
+        """
+        genotype = self.to_genotype(arch)
+        check_network(
+            in_shape,
+            n_classes,
+            stem_channels=self.stem_channels,
+            n_layers=self.n_layers,
+            auxiliary=self.auxiliary,
+            drop_path=self.drop_path,
+        )
+        return lower_network(genotype, n_classes, self.stem_channels, self.n_layers)
 
     def build(self, arch, in_shape, n_classes):
         """The untrained network of an architecture.

@@ -51,6 +51,10 @@ class Call:
         """`item`, which may be or hold nodes, with what they gave."""
         return self._interpreter.lookup(item)
 
+    def shape(self, position: int, name: str) -> tuple:
+        """An argument's shape, as far as it is known; see `shapes`."""
+        return self._interpreter.shapes.of(self.raw(position, name))
+
     def number(self, position: int, name: str, default=None):
         """A number or several; None if any of them is computed."""
         found = self.raw(position, name, default)

@@ -13,6 +13,7 @@ from .call import Call
 from .nodes import make_node
 from .operations import apply, int_indices, unknown
 from .records import SCALAR, Builder, Constant, Record, Value, flatten
+from .shapes import Shapes
 
 # From here on a module that is called twice has two names in the nodes' stacks of modules.
 _NUMBERS_CALLS = torch.__version__ >= "2.7"
@@ -58,6 +59,7 @@ class Interpreter:
         self.tensors = tensors or {}
         self.forms = forms or {}
         self.build = Builder()
+        self.shapes = Shapes()
         self.env: dict[fx.Node, object] = {}
         self.taken: dict[tuple, set] = {}
         self.partial: set[fx.Node] = set()
@@ -107,8 +109,11 @@ class Interpreter:
         first = self._read.setdefault((id(self.attributes), node.target), node)
         if first is not node:
             self._views[node] = first
-            return self.env[first]
-        return self._tensor(node.target, operator.attrgetter(node.target)(self.attributes))
+            found = self.env[first]
+        else:
+            found = self._tensor(node.target, operator.attrgetter(node.target)(self.attributes))
+        self.shapes.constant(node, found)
+        return found
 
     def _tensor(self, name, tensor):
         """A parameter, buffer or constant; SCALAR where it is one number."""
@@ -129,6 +134,7 @@ class Interpreter:
         if len(graphs) == 1:  # such as a region of another precision
             return self._nested(node, graphs[0])
         call = Call(node, self)
+        self.shapes.call(call)
         self._note_view(call)
         key, module = self._group(node)
         if module is not None and call.base != "getitem" and call.data():
@@ -153,6 +159,7 @@ class Interpreter:
         """A whole module of torch.nn, as `torch.fx` leaves them."""
         args = self.lookup(list(node.args)) + list(self.lookup(node.kwargs).values())
         kind = targets.module_node(module)
+        self.shapes.module(node, module, kind)
         if kind == "pass":
             first = args[0]
             if isinstance(node.args[0], fx.Node) and "Pad" not in type(module).__name__:

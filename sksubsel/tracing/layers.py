@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import targets as T
+from .axes import heads_and_channels
 from .nodes import make_node
 from .records import Constant, Value
 
@@ -25,7 +26,9 @@ def layer(call, build, first, data):
         return build.value(make_node("embedding", channels=channels), data)
     if base.startswith("scaled_dot_product"):
         roles = [call.value(k, name) for k, name in enumerate(("query", "key", "value"))]
-        return build.value(make_node("attention"), [v for v in roles if isinstance(v, Value)])
+        known = heads_and_channels(call.shape(0, "query"), call.shape(2, "value"))
+        node = make_node("attention", **known)
+        return build.value(node, [v for v in roles if isinstance(v, Value)])
     if base == "multi_head_attention_forward":
         roles = [call.value(k, name) for k, name in enumerate(("query", "key", "value"))]
         heads, channels = call.number(4, "num_heads"), call.number(3, "embed_dim_to_check")

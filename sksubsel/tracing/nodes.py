@@ -56,7 +56,9 @@ axes differ (``kernel=(1, 7)``).
   activation does; `transposed` is True for transposed convolutions. A sepconv is depthwise: as
   many groups as input channels, more than one.
 - linear: likewise `channels` and `act`.
-- attention: a whole ``nn.MultiheadAttention``, or scaled dot-product attention alone.
+- attention: a whole ``nn.MultiheadAttention``, or scaled dot-product attention alone; `channels`
+  come out of all `heads` together. Of the latter they are known if the axis of heads, last but two,
+  has a length that the module sets (by a view, not by its input).
 - recurrent: `kind` is "lstm", "gru" or "rnn".
 - maxpool, avgpool: `stride` is the kernel size by default; `output` is the size that adaptive
   pooling gives. globalpool: one value per channel, the `kind` "mean" or "max".

@@ -176,8 +176,8 @@ def test_vision_transformer_by_hand():
     arch = Architecture.from_module(models.VisionTransformer(n_layers=1))
     assert describe(arch) == (
         "conv(channels=8,dilation=1,groups=1,kernel=4,norm=False,stride=4)<0 param()<0 add()<1,2 "
-        "linear(channels=24)<3 attention()<4 linear(channels=8)<5 add()<3,6 norm(kind=layer)<7 "
-        "reduce(kind=select)<8 linear(channels=3)<9"
+        "linear(channels=24)<3 attention(channels=8,heads=2)<4 linear(channels=8)<5 add()<3,6 "
+        "norm(kind=layer)<7 reduce(kind=select)<8 linear(channels=3)<9"
     )
 
 
