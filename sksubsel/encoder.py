@@ -280,8 +280,9 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
 
         Notes
         -----
-        Edges are decoded without parameters, so that `validity` depends on the prior's noise, the
-        length of the latent vectors and the fitted sizes, and not on how well anything is rebuilt.
+        Nodes that an encoder without numbers cannot tell apart have one embedding. Where they
+        have edges to different nodes of another such pair, as in two equal branches side by side,
+        nothing can rebuild the architecture: `whole` stays below 1.
         """
         check_is_fitted(self)
         graphs = self.codec_.graphs(as_architectures(archs), self._device())

@@ -6,7 +6,7 @@ import math
 
 from torch import nn
 
-from sksubsel._validation import check_positive, is_count
+from sksubsel.spaces._instances import check_mlp
 from sksubsel.spaces.mlp import mlp_spec
 
 _ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh}
@@ -34,13 +34,7 @@ def build_mlp(arch, in_shape, n_classes):
         If `arch` is no such graph, or a number is not a positive int.
     """
     spec = mlp_spec(arch)
-    in_shape = tuple(in_shape)
-    if not in_shape or not all(map(is_count, in_shape)):
-        raise ValueError(
-            "an MLP takes instances of any shape, in_shape=X.shape[1:], of at least one axis and "
-            f"without an empty one; got in_shape={in_shape}"
-        )
-    check_positive(n_classes=n_classes)
+    in_shape = check_mlp(in_shape, n_classes)
     return MLPNetwork(int(math.prod(in_shape)), int(n_classes), **spec)
 
 

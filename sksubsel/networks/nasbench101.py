@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from sksubsel._validation import check_images, check_positive
+from sksubsel.spaces._instances import check_nasbench101
 from sksubsel.spaces._nasbench101_lowering import node_channels
 from sksubsel.spaces.nasbench101 import NASBench101
 
@@ -43,12 +43,8 @@ def build_nasbench101(
         number of operations that feed the output (each needs a channel).
     """
     arch = NASBench101().canonical(arch)
-    check_positive(
-        n_classes=n_classes, stem_channels=stem_channels, n_stacks=n_stacks, n_cells=n_cells
-    )
+    in_shape = check_nasbench101(in_shape, n_classes, stem_channels, n_stacks, n_cells)
     bn_momentum = check_bn_momentum(bn_momentum)
-    halving = f" for n_stacks={n_stacks}, each stack but the first halving them"
-    in_shape = check_images(in_shape, "NAS-Bench-101", 2 ** (n_stacks - 1), halving)
     network = NASBench101Network(
         arch.ops,
         arch.adjacency,

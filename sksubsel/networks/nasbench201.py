@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from sksubsel._validation import check_images, check_positive
+from sksubsel.spaces._instances import check_nasbench201
 from sksubsel.spaces._nasbench201_lowering import N_STAGES
 from sksubsel.spaces.nasbench201 import CELL_EDGES, CONVOLUTIONS, NASBench201
 
@@ -38,10 +38,8 @@ def build_nasbench201(
         number is not a positive int.
     """
     ops = NASBench201().operations(arch)
-    check_positive(n_classes=n_classes, stem_channels=stem_channels, n_cells=n_cells)
+    in_shape = check_nasbench201(in_shape, n_classes, stem_channels, n_cells)
     bn_momentum = check_bn_momentum(bn_momentum)
-    halving = f", two of the {N_STAGES} stages halving them"
-    in_shape = check_images(in_shape, "NAS-Bench-201", 2 ** (N_STAGES - 1), halving)
     network = NASBench201Network(
         ops,
         in_channels=int(in_shape[0]),

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from sksubsel._validation import check_positive, is_count
 from sksubsel.spaces._grid import is_fraction
+from sksubsel.spaces._instances import check_transformer
 from sksubsel.spaces.transformer import transformer_spec
 
 _ACTIVATIONS = {"gelu": nn.GELU, "relu": nn.ReLU}
@@ -42,44 +42,19 @@ def build_transformer(arch, in_shape, n_classes, *, patch_size=2, vocab_size=Non
     """
     spec = transformer_spec(arch)
     tokens = spec.pop("tokens")
-    counts = {"n_classes": n_classes, "patch_size": patch_size}
-    if tokens:
-        counts["vocab_size"] = vocab_size
-    check_positive(**counts)
+    in_shape = check_transformer(in_shape, n_classes, tokens, patch_size, vocab_size)
     if not is_fraction(dropout):
         raise ValueError(f"dropout must be a float in [0, 1); got {dropout!r}")
-    if not tokens and vocab_size is not None:
-        raise ValueError(
-            f"vocab_size must be None for an architecture with a 'patch' node; got {vocab_size!r}"
-        )
-    embedding = _embedding(tuple(in_shape), spec["width"], patch_size, vocab_size)
+    embedding = _embedding(in_shape, spec["width"], patch_size, vocab_size)
     return TransformerNetwork(embedding, n_classes=int(n_classes), dropout=float(dropout), **spec)
 
 
 def _embedding(in_shape, width, patch_size, vocab_size) -> nn.Module:
     """What turns instances into (N, n_tokens, width); its `n_tokens` says how many."""
-    if not all(map(is_count, in_shape)):
-        raise ValueError(f"in_shape must hold positive ints; got {in_shape}")
     if vocab_size is not None:
-        if len(in_shape) != 1:
-            raise ValueError(
-                "with vocab_size, a transformer takes sequences of ints, in_shape=(length,); got "
-                f"in_shape={in_shape}"
-            )
         return TokenEmbedding(in_shape[0], vocab_size, width)
     if len(in_shape) == 2:
         return VectorEmbedding(in_shape[0], in_shape[1], width)
-    if len(in_shape) != 3:
-        raise ValueError(
-            "a transformer takes images, in_shape=(channels, height, width), sequences of vectors, "
-            "(length, features), or, with vocab_size, sequences of ints, (length,); got "
-            f"in_shape={in_shape} (a table's columns can be a sequence: X[:, :, None])"
-        )
-    if in_shape[1] % patch_size or in_shape[2] % patch_size:
-        raise ValueError(
-            f"patch_size must divide height and width of the images; got patch_size={patch_size} "
-            f"and in_shape={in_shape}"
-        )
     return PatchEmbedding(in_shape, patch_size, width)
 
 

@@ -70,10 +70,12 @@ class GraphVAE(nn.Module):
     """Encoder and decoder of labelled DAGs whose nodes come in a topological order.
 
     The encoder's GNN gives mu and s of ``z_u ~ N(mu(h_u), diag exp(2 s(h_u)))``; the decoder has
-    ``edge (u, v) ~ Bernoulli(sigmoid(z_u . z_v))`` for u before v, and the node's op by a linear
-    layer and a softmax. Where nodes have attributes, a linear layer gives the mean of a Gaussian
-    of variance 1/10 for them: they are standardised, and one that is off by a tenth of the variance
-    shall cost half a nat.
+    ``edge (u, v) ~ Bernoulli(sigmoid((W z_u + b) . z_v))`` for u before v, and the node's op by a
+    linear layer and a softmax. In the paper W is the identity and b zero, as they are at the start
+    here. Two nodes of one op with the same neighbours have the same z, and would then always be
+    joined, so that cells with such a pair apart could not be rebuilt. Where nodes have attributes,
+    a linear layer gives the mean of a Gaussian of variance 1/10 for them: they are standardised,
+    and one that is off by a tenth of the variance shall cost half a nat.
 
     Parameters
     ----------
@@ -97,6 +99,9 @@ class GraphVAE(nn.Module):
         self.mu = nn.Linear(hidden_dim, latent_dim)
         self.log_sigma = nn.Linear(hidden_dim, latent_dim)
         self.op_decoder = nn.Linear(latent_dim, n_ops)
+        self.edge_decoder = nn.Linear(latent_dim, latent_dim)
+        nn.init.eye_(self.edge_decoder.weight)
+        nn.init.zeros_(self.edge_decoder.bias)
         self.attribute_decoder = nn.Linear(latent_dim, n_attributes) if n_attributes else None
 
     def encode(self, graphs: PackedGraphs, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -118,7 +123,7 @@ class GraphVAE(nn.Module):
 
     def decode(self, z: Tensor, tail: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of ops (M, n_ops) and of edges (P,) between pairs of the latent nodes (M, D)."""
-        return self.op_decoder(z), (z[tail] * z[head]).sum(dim=-1)
+        return self.op_decoder(z), (self.edge_decoder(z)[tail] * z[head]).sum(dim=-1)
 
     def elbo(
         self,

@@ -19,6 +19,7 @@ from ._grid import (
     check_options,
     is_fraction,
 )
+from ._instances import check_mlp
 
 ACTIVATIONS = ("relu", "gelu", "tanh")
 NORMS = ("none", "batch", "layer")
@@ -132,7 +133,9 @@ class MLP(GridSpace):
 
     def lower(self, arch, in_shape, n_classes):
         """The graph of the whole network; see `SearchSpace.lower`."""
-        return lower_mlp(n_classes, **mlp_spec(self.validate(arch)))
+        spec = mlp_spec(self.validate(arch))
+        check_mlp(in_shape, n_classes)
+        return lower_mlp(n_classes, **spec)
 
     def build(self, arch, in_shape, n_classes):
         """The untrained network of an architecture.

@@ -7,6 +7,7 @@ import numpy as np
 from sksubsel.architectures import Architecture, as_architecture, graph_hash
 from sksubsel.architectures.canonical import canonical_form, edge_bit
 
+from ._instances import check_nasbench101
 from ._nasbench101_lowering import lower_network
 from ._nasbench101_pool import MAX_EDGES, MAX_NODES, N_OPS, cell_key, pool
 from .base import SearchSpace
@@ -219,9 +220,10 @@ class NASBench101(SearchSpace):
 
     def lower(self, arch, in_shape, n_classes):
         """The graph of the whole network; see `SearchSpace.lower`."""
-        return lower_network(
-            self.canonical(arch), n_classes, self.stem_channels, self.n_stacks, self.n_cells
-        )
+        sizes = self.stem_channels, self.n_stacks, self.n_cells
+        arch = self.canonical(arch)
+        check_nasbench101(in_shape, n_classes, *sizes)
+        return lower_network(arch, n_classes, *sizes)
 
     def _at(self, indices):
         from ._nasbench101_order import benchmark_order

@@ -9,6 +9,7 @@ import numpy as np
 from sksubsel._validation import check_positive
 from sksubsel.architectures import Architecture, as_architecture
 
+from ._instances import check_nasbench201
 from ._nasbench201_equivalence import (
     CELL_EDGES,
     CONVOLUTIONS,
@@ -214,7 +215,9 @@ class NASBench201(SearchSpace):
 
     def lower(self, arch, in_shape, n_classes):
         """The graph of the whole network; see `SearchSpace.lower`."""
-        return lower_network(self.operations(arch), n_classes, self.stem_channels, self.n_cells)
+        ops = self.operations(arch)
+        check_nasbench201(in_shape, n_classes, self.stem_channels, self.n_cells)
+        return lower_network(ops, n_classes, self.stem_channels, self.n_cells)
 
     def count_parameters(self, arch, in_channels=3, n_classes=10) -> int:
         """Number of parameters of a cell's network, those that have no effect included.

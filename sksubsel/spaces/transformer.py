@@ -15,6 +15,7 @@ from ._grid import (
     check_ints,
     check_options,
 )
+from ._instances import check_transformer
 
 ACTIVATIONS = ("gelu", "relu")
 NORMS = ("pre", "post")
@@ -153,6 +154,9 @@ class Transformer(GridSpace):
     def lower(self, arch, in_shape, n_classes):
         """The graph of the whole network; see `SearchSpace.lower`."""
         spec = transformer_spec(self.validate(arch))
+        in_shape = check_transformer(
+            in_shape, n_classes, spec["tokens"], self.patch_size, self.vocab_size
+        )
         return lower_transformer(in_shape, n_classes, self.patch_size, **spec)
 
     def build(self, arch, in_shape, n_classes):

@@ -36,11 +36,14 @@ def _keep_global_rng():
 def test_elbo_is_the_sum_over_nodes_pairs_and_dimensions():
     vae, graphs = _vae_and_graphs(n_attributes=3)
     noise = torch.randn(5, 2)
-    elbo = vae.elbo(graphs, noise)
     with torch.no_grad():
+        for part in vae.edge_decoder.parameters():
+            part.normal_()
+        elbo = vae.elbo(graphs, noise)
         mu, log_sigma = (part.numpy() for part in vae.encode(graphs))
         weight, bias = (part.numpy() for part in vae.op_decoder.parameters())
         slope, offset = (part.numpy() for part in vae.attribute_decoder.parameters())
+        form, shift = (part.numpy() for part in vae.edge_decoder.parameters())
     z = mu + np.exp(log_sigma) * noise.numpy()
     edges = graphs.edges.tolist()
     op_ll = edge_ll = attribute_ll = kl = 0.0
@@ -55,7 +58,7 @@ def test_elbo_is_the_sum_over_nodes_pairs_and_dimensions():
                 variance = np.exp(2 * log_sigma[u, k])
                 kl += 0.5 * (variance + mu[u, k] ** 2 - 1 - np.log(variance))
             for v in range(u + 1, first + size):
-                p = expit(z[u] @ z[v])
+                p = expit((form @ z[u] + shift) @ z[v])
                 edge_ll += np.log(p if [u, v] in edges else 1 - p)
     np.testing.assert_allclose(elbo.op_log_likelihood.item(), op_ll / 2, rtol=1e-5)
     np.testing.assert_allclose(elbo.edge_log_likelihood.item(), edge_ll / 2, rtol=1e-5)

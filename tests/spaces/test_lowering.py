@@ -166,3 +166,24 @@ def test_widths_are_in_the_graph():
     assert narrow.ops == wide.ops and narrow.edges == wide.edges
     assert narrow.hash != wide.hash
     assert narrow.ops[-2:] == ("linear", "output") and narrow.attributes[-2]["channels"] == 10
+
+
+@pytest.mark.parametrize(
+    "space, in_shape, n_classes, message",
+    [
+        (NASBench101(n_stacks=3), (1, 3, 8), 10, "at least 4 pixels a side for n_stacks=3"),
+        (NASBench101(n_cells=0), IMAGE, 10, "n_cells must be a positive int; got 0"),
+        (NASBench201(), (64,), 10, "takes images"),
+        (NASBench201(), IMAGE, 2.0, "n_classes must be a positive int; got 2.0"),
+        (MLP(), (), 10, "at least one axis"),
+        (MLP(), (8,), 0, "n_classes must be a positive int; got 0"),
+        (Transformer(), (1, 9, 8), 10, "patch_size must divide"),
+        (Transformer(), (8,), 10, "takes images, .* sequences of vectors"),
+        (Transformer(vocab_size=5), (4, 3), 10, "sequences of ints"),
+    ],
+)
+def test_what_no_network_is_built_for_is_not_lowered(space, in_shape, n_classes, message):
+    arch = space.sample(1, random_state=0)[0]
+    for method in (space.build, space.lower):
+        with pytest.raises(ValueError, match=message):
+            method(arch, in_shape, n_classes)
