@@ -152,11 +152,15 @@ package = types.ModuleType("sksubsel")
 package.__path__ = [{str(ROOT)!r}]
 sys.modules["sksubsel"] = package
 """
+    # each by itself, as if none of the package had been imported before
+    alone = "for k in [k for k in sys.modules if k.startswith('sksubsel.')]: del sys.modules[k]"
     used = """
+import sksubsel.architectures, sksubsel.spaces
 arch = sksubsel.spaces.NASBench101().sample(1, random_state=0)[0]
 sksubsel.architectures.as_architecture((arch.adjacency, arch.ops))
 """
-    statements = [bare, *(f"import sksubsel.{module}" for module in NO_TORCH), used]
+    imports = [f"{alone}\nimport sksubsel.{module}" for module in NO_TORCH]
+    statements = [bare, *imports, f"{alone}\n{used}"]
     for statement, names in zip(statements, modules_after(*statements)):
         heavy = {"torch", "dgl", "skorch", "networkx", "matplotlib"}
         assert names & heavy == set(), statement

@@ -269,7 +269,8 @@ def test_novel_architectures_are_told(tiny, stranger):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_novel_architectures_get_the_mean(tiny, stranger, mode):
-    net = make(mode=mode, diversity="entropy", on_novel="mean").fit(tiny.archs, tiny.zoo)
+    selector = SubsetSelector(mode, budget=30, diversity="entropy", max_epochs=2)
+    net = make(selector=selector, budget=0.1, on_novel="mean").fit(tiny.archs, tiny.zoo)
     known, mean = net.predict_proba([tiny.archs[0], stranger])
     wanted = tiny.zoo.predictions_.mean(axis=0, dtype=np.float32).clip(1e-4)
     np.testing.assert_allclose(mean, wanted / wanted.sum(axis=1, keepdims=True), atol=1e-3)
