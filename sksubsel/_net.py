@@ -149,7 +149,9 @@ class Net(NeuralNet):
 
     @property
     def _default_callbacks(self):
-        return [("epoch_timer", EpochTimer()), ("print_log", PrintLog())]
+        # what is not to be printed would be laid out all the same, each epoch
+        log = [("print_log", PrintLog())] if self.verbose else []
+        return [("epoch_timer", EpochTimer()), *log]
 
     def initialize_module(self):
         self.module_ = self.module.to(self.device)
@@ -332,9 +334,7 @@ def fit_net(
         verbose=verbose,
         **extra,
     )
-    cuda = [torch.device(device)] if torch.device(device).type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda), torch_threads(n_threads):
-        torch.manual_seed(seed)  # inside fork_rng
+    with seeded(seed, device), torch_threads(n_threads):
         net.fit(dataset)
     module.eval()
     net.train_split = None
@@ -360,6 +360,24 @@ def epochs_of(net) -> list[dict]:
 def as_tensor(array) -> torch.Tensor:
     """A tensor that shares the array's memory, but for read-only ones, which are copied."""
     return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+@contextmanager
+def seeded(seed, device="cpu"):
+    """Let the generators of the CPU and of a device start from a seed; then put them back.
+
+    `torch.manual_seed` would seed those of all other devices too, which nobody puts back, and where
+    these are not in use note the call stack each time, which takes milliseconds.
+    """
+    device = torch.device(device)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        if device.type not in ("cpu", "cuda"):
+            torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from sksubsel._net import as_tensor, epochs_of, fit_net
+from sksubsel._net import as_tensor, epochs_of, fit_net, seeded
 from sksubsel._validation import check_device
 from sksubsel.features import InstanceFeatures
 from sksubsel.nn.approximator import SUMMARIES, ApproximatorNet, split_padding
@@ -317,8 +317,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
 
     def _train(self, h, inputs, targets, held_out, n_epochs, device, seed):
         """A module trained for `n_epochs` (None: all), and its net (None where it is untrained)."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)  # inside fork_rng
+        with seeded(seed):
             module = ApproximatorNet(
                 self.latent_dim_,
                 inputs.shape[1],

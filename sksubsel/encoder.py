@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from sksubsel._net import epochs_of, fit_net
+from sksubsel._net import epochs_of, fit_net, seeded
 from sksubsel._validation import check_device
 from sksubsel.architectures import Architecture, as_architectures
 from sksubsel.architectures.arrays import bfs_places
@@ -185,8 +185,7 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
     def _train(self, archs, device, seed, callbacks=None, verbose=0):
         """A graph VAE fitted to architectures, and its skorch net."""
         graphs = self.codec_.graphs(archs, device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)  # inside fork_rng
+        with seeded(seed):
             vae = GraphVAE(
                 len(self.vocabulary_) + 1, self.latent_dim, self.hidden_dim, self.n_rounds,
                 self.codec_.n_attributes,

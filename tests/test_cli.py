@@ -1,4 +1,4 @@
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -26,8 +26,10 @@ def test_errors(monkeypatch, capsys):
     assert stop.value.code == 2
 
 
-def test_module():
-    out = subprocess.run(
-        [sys.executable, "-m", "sksubsel", "--help"], check=True, capture_output=True, text=True
-    )
-    assert "demo" in out.stdout
+def test_module(monkeypatch, capsys):
+    """What ``python -m sksubsel`` runs."""
+    monkeypatch.setattr(sys, "argv", ["sksubsel", "--help"])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("sksubsel", run_name="__main__", alter_sys=True)
+    assert not stop.value.code
+    assert "demo" in capsys.readouterr().out

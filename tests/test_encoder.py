@@ -10,12 +10,12 @@ from sksubsel.spaces import NASBench101
 
 @pytest.fixture(scope="module")
 def archs():
-    return NASBench101().sample(300, random_state=0)
+    return NASBench101().sample(200, random_state=0)
 
 
 @pytest.fixture(scope="module")
 def encoder(archs):
-    return ArchitectureEncoder(max_epochs=300, random_state=0).fit(archs)
+    return ArchitectureEncoder(max_epochs=200, lr=0.015, random_state=0).fit(archs)
 
 
 def _small():
@@ -160,7 +160,7 @@ def _network(n_layers, width, kernel, pools=0):
 
 def test_attributes_are_part_of_a_node():
     pool = [_network(k, 8 * 2**j, s) for k in (1, 2, 3) for j in range(4) for s in (1, 3, 5)]
-    encoder = ArchitectureEncoder(max_epochs=200, random_state=0).fit(pool)
+    encoder = ArchitectureEncoder(max_epochs=60, random_state=0).fit(pool)
     narrow, wide = encoder.transform([_network(2, 8, 3), _network(2, 64, 3)])
     assert np.abs(narrow[1:3] - wide[1:3]).max() > 0.1
     # what the embedding holds of the channels can be read from it

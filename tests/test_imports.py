@@ -120,9 +120,11 @@ def test_only_the_owner_imports(package):
     assert users == []
 
 
-def modules_after(code):
-    """Top-level packages in a fresh interpreter after running `code` there."""
-    code = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+def modules_after(*statements):
+    """Top-level packages that a fresh interpreter has loaded after each statement."""
+    code = "import json, sys\n" + "".join(
+        f"{statement}\nprint(json.dumps(sorted(sys.modules)))\n" for statement in statements
+    )
     output = subprocess.run(
         [sys.executable, "-c", code],
         check=True,
@@ -130,27 +132,38 @@ def modules_after(code):
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT.parent)},
     ).stdout
-    return {name.split(".")[0] for name in json.loads(output.splitlines()[-1])}
+    loaded = [{name.split(".")[0] for name in json.loads(line)} for line in output.splitlines()]
+    assert len(loaded) == len(statements)
+    return loaded
 
 
 def test_import_pulls_in_no_extra():
-    loaded = modules_after(
+    (loaded,) = modules_after(
         "import sksubsel, sksubsel.baselines, sksubsel.datasets, sksubsel.plotting"
     )
     assert loaded & EXTRAS == set()
 
 
-@pytest.mark.parametrize("module", NO_TORCH)
-def test_light_modules_need_no_torch(module):
+def test_light_modules_need_no_torch():
     # In place of the package's own __init__, which imports all of it.
     bare = f"""
-import sys, types
+import types
 package = types.ModuleType("sksubsel")
 package.__path__ = [{str(ROOT)!r}]
 sys.modules["sksubsel"] = package
-import sksubsel.{module}
 """
-    assert modules_after(bare) & {"torch", "dgl", "skorch", "matplotlib"} == set()
+    # each by itself, as if none of the package had been imported before
+    alone = "for k in [k for k in sys.modules if k.startswith('sksubsel.')]: del sys.modules[k]"
+    used = """
+import sksubsel.architectures, sksubsel.spaces
+arch = sksubsel.spaces.NASBench101().sample(1, random_state=0)[0]
+sksubsel.architectures.as_architecture((arch.adjacency, arch.ops))
+"""
+    imports = [f"{alone}\nimport sksubsel.{module}" for module in NO_TORCH]
+    statements = [bare, *imports, f"{alone}\n{used}"]
+    for statement, names in zip(statements, modules_after(*statements)):
+        heavy = {"torch", "dgl", "skorch", "networkx", "matplotlib"}
+        assert names & heavy == set(), statement
 
 
 def test_public_names():

@@ -7,7 +7,7 @@ import torch
 from skorch.callbacks import Callback
 from torch import nn
 
-from sksubsel._net import epochs_of, fit_net, predict_net
+from sksubsel._net import epochs_of, fit_net, predict_net, seeded
 
 
 def _squared(output, inputs, targets, weight):
@@ -52,6 +52,18 @@ def _fit(data, module=None, **options):
 
 def _weights(net):
     return torch.cat([p.detach().flatten() for p in net.module_.parameters()])
+
+
+def test_seeded_as_by_torch_but_no_other_device(monkeypatch):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        expected = torch.rand(4)
+    before = torch.get_rng_state()
+    for name in ("manual_seed", "manual_seed_all"):
+        monkeypatch.setattr(torch.cuda, name, lambda seed: pytest.fail("CUDA was seeded"))
+    with seeded(3):
+        assert torch.equal(torch.rand(4), expected)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_same_seed_same_weights_and_global_generators_untouched(data):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from sklearn.base import clone
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, r2_score
 from threadpoolctl import threadpool_limits
 
 from sksubsel._net import torch_threads
@@ -181,9 +181,12 @@ def _train(training, chosen, task, zoo, judging, device):
         selection_time = float(sum(row["seconds"] for row in chosen.callback.history_))
         training_time -= selection_time
     X_test, y_test = judging["test"]
-    accuracy = balanced = float(model.score(X_test, y_test))
+    predicted = model.predict(X_test)
     if zoo.task_ == "classification":
-        balanced = float(balanced_accuracy_score(y_test, model.predict(X_test)))
+        accuracy = float(accuracy_score(y_test, predicted))
+        balanced = float(balanced_accuracy_score(y_test, predicted))
+    else:
+        accuracy = balanced = float(r2_score(y_test, predicted))
     setup_time = task.setup_times.get(training.budget, 0.0)
     if training.soft and task.source is not task.selector:
         # a net of its own has been counted with the zoo, which both learn from

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from sksubsel._net import as_tensor, epochs_of, fit_net
+from sksubsel._net import as_tensor, epochs_of, fit_net, seeded
 from sksubsel.nn.scorer import ScorerNet, inductive_objective
 
 _MAX_ARCHS = 8  # architectures in one training step
@@ -85,8 +85,7 @@ class InductiveScorer:
             np.concatenate([features, labels], axis=1).astype(np.float32, copy=False)
         )
         mean_h = torch.from_numpy(_mean_node(predictions.embeddings))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)  # inside fork_rng
+        with seeded(self.seed):
             scorer = ScorerNet(mean_h.shape[1], instances.shape[1], predictions.shape[2])
         fraction = budget / len(instances)
 

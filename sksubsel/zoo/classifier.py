@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import nn
 
-from sksubsel._net import as_tensor, epochs_of, fit_net, predict_net
+from sksubsel._net import as_tensor, epochs_of, fit_net, predict_net, seeded
 from sksubsel._validation import check_device, check_finite
 from sksubsel.architectures import as_architecture
 from sksubsel.base import InstancesMixin
@@ -117,8 +117,7 @@ class _ArchitectureEstimator(InstancesMixin, BaseEstimator):
         """Build the network and train it on X (N, ...) and targets (N,) or (N, C)."""
         device = check_device(self.device)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)  # inside fork_rng
+        with seeded(seed, device):
             module = self._build(X.shape[1:], n_outputs)
         X, targets = _tensor(X), torch.from_numpy(targets)
         weight = None
@@ -425,8 +424,7 @@ def _estimate_batch_norm(module, X, n_steps, seed):
     device = next(module.parameters()).device
     n_batches = -(-len(rows) // _NORM_BATCH)
     batches = (X[part].to(device) for part in np.array_split(rows, n_batches))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)  # inside fork_rng: dropout is on
+    with seeded(seed, device):  # dropout is on
         torch.optim.swa_utils.update_bn(batches, module)
     module.eval()
 

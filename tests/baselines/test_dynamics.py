@@ -25,7 +25,7 @@ from sksubsel.baselines.scores import el2n, loss
 from sksubsel.datasets import load_digits_images
 
 
-@parametrize_with_checks([TrainingDynamics()])
+@parametrize_with_checks([TrainingDynamics(max_epochs=3)])
 def test_sklearn_checks(estimator, check):
     check(estimator)
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sksubsel import ArchitectureClassifier
 from sksubsel.baselines import scores
@@ -38,11 +37,6 @@ CLASSES = [
     AUM, BottomLoss, CCS, D2Pruning, DUAL, EL2N, Forgetting, GraNd, Pruning, ScoreSelector,
     SelectionViaProxy, TDDS, Uncertainty,
 ]  # fmt: skip
-
-
-@parametrize_with_checks([cls() for cls in CLASSES])
-def test_sklearn_checks(estimator, check):
-    check(estimator)
 
 
 @pytest.fixture(scope="module")

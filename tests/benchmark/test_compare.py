@@ -43,12 +43,20 @@ def run(tiny, selectors, **params):
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def recorded(tiny, selectors, tmp_path_factory):
+    """A table, and the lines of its file of records, for those who look at them."""
+    path = tmp_path_factory.mktemp("compare") / "records.jsonl"
+    table = run(tiny, selectors, soft_targets=("net",), records_file=path)
+    return table, path.read_text().splitlines()
+
+
 def same(first, second):
     pd.testing.assert_frame_equal(first.drop(columns=TIMES), second.drop(columns=TIMES))
 
 
-def test_rows(tiny, selectors):
-    table = run(tiny, selectors, soft_targets=("net",))
+def test_rows(tiny, recorded):
+    table, _ = recorded
     assert len(table) == 4 + 3 * 2 * 4
     assert set(table.method) == {"full data", "random", "net", "net + soft targets"}
     assert set(table.n_selected) == {150, 20, 75}
@@ -194,15 +202,15 @@ def test_what_budgets_share_changes_no_selection(tiny, selector):
     np.testing.assert_array_equal(rows, selector.fit(tiny.X, tiny.y).sample_indices_)
 
 
-def test_records_resume(tiny, selectors, tmp_path, monkeypatch):
+def test_records_resume(tiny, selectors, recorded, tmp_path, monkeypatch):
     path = tmp_path / "records.jsonl"
-    whole = run(tiny, selectors, records_file=path)
-    lines = path.read_text().splitlines()
-    assert len(lines) == len(whole)
-    # killed in the middle of a line, after half of the trainings
-    path.write_text("\n".join(lines[:9]) + "\n" + lines[9][:40])
-    with pytest.warns(DamagedRecordWarning, match=r"\[10\]"):
-        same(run(tiny, selectors, records_file=path), whole)
+    whole, lines = recorded
+    assert len(lines) == len(whole) == 28
+    params = {"soft_targets": ("net",), "records_file": path}
+    # killed in the middle of a line, after most of the trainings
+    path.write_text("\n".join(lines[:21]) + "\n" + lines[21][:40])
+    with pytest.warns(DamagedRecordWarning, match=r"\[22\]"):
+        same(run(tiny, selectors, **params), whole)
     with pytest.warns(DamagedRecordWarning):
         assert len(read(path)) == len(whole)
     # nothing is trained when all is there; a further method trains its own alone
@@ -212,13 +220,14 @@ def test_records_resume(tiny, selectors, tmp_path, monkeypatch):
     monkeypatch.setattr(
         type(tiny.zoo), "train", lambda *args, **kw: trained.append(1) or train(*args, **kw)
     )
-    again = run(tiny, selectors, records_file=path)
+    again = run(tiny, selectors, **params)
     assert not trained
     pd.testing.assert_frame_equal(again, whole)
-    run(tiny, {**selectors, "other name": Random(stratify="equal")}, records_file=path)
+    run(tiny, {**selectors, "other name": Random(stratify="equal")}, **params)
     assert not trained  # known by what they are, not by their name
-    assert set(read_table(path).method) == {"full data", "random", "net", "other name"}
-    run(tiny, {**selectors, "more": Random()}, records_file=path)
+    methods = {"full data", "random", "net", "net + soft targets", "other name"}
+    assert set(read_table(path).method) == methods
+    run(tiny, {**selectors, "more": Random()}, **params)
     assert len(trained) == 8
 
 
@@ -277,7 +286,7 @@ def test_functions_are_known_by_their_code():
 def test_a_name_means_what_it_was_last_given(tiny, tmp_path, longer):
     path = tmp_path / "records.jsonl"
     tables = [
-        run(tiny, {"m": Random(stratify=stratify)}, seeds=(0,), records_file=path)
+        run(tiny, {"m": Random(stratify=stratify)}, budgets=(20,), seeds=(0,), records_file=path)
         for stratify in ("equal", None, "equal")
     ]
     assert (tables[0].accuracy != tables[1].accuracy).any()
@@ -348,11 +357,9 @@ def test_regression():
         compare({"random": Random()}, archs[1:], zoo, X, y, soft_targets={"random": None})
 
 
-def test_several_machines_are_told(tiny, selectors, tmp_path):
+def test_several_machines_are_told(tiny, selectors, recorded, tmp_path):
     path = tmp_path / "records.jsonl"
-    run(tiny, selectors, records_file=path)
-    first, *rest = (json.loads(line) for line in path.read_text().splitlines())
-    path.unlink()
+    first, *rest = map(json.loads, recorded[1])
     for record in [{**first, "machine": "another"}, *rest]:
         append(path, record)
     with pytest.warns(UserWarning, match="2 machines"):
@@ -446,9 +453,10 @@ def test_errors_of_records(tiny, selectors, tmp_path):
         run(tiny, {"x": lambda arch, budget, seed: np.array([150])}, budgets=(1,))
 
 
-def test_a_table_from_records_alone(tiny, selectors, tmp_path):
+def test_a_table_from_records_alone(recorded, tmp_path):
     path = tmp_path / "records.jsonl"
-    whole = run(tiny, selectors, soft_targets=("net",), records_file=path)
+    whole, lines = recorded
+    path.write_text("\n".join(lines) + "\n")
     order = ["method", "budget", "arch", "seed"]
     found = read_table(path)
     pd.testing.assert_frame_equal(

@@ -76,17 +76,20 @@ def test_pool_holds_the_first_of_each_isomorphism_class(n_nodes):
     assert [(arch.adjacency.tolist(), arch.ops) for arch in stored] == list(first.values())
 
 
-def test_enumeration_takes_little_memory():
-    assert peak_megabytes("len(space); space.sample(1000, random_state=0)") < 200
+def test_enumeration_and_order_take_little_memory():
+    part = "order.pool = lambda: Pool(*(array[-{} * order.CHUNK:] for array in pool()))"
+    enumeration, one, three = peak_megabytes(
+        "len(space); space.sample(1000, random_state=0)",
+        f"{part.format(1)}; order.benchmark_order()",
+        f"order.benchmark_order.cache_clear(); {part.format(3)}; order.benchmark_order()",
+    )
+    assert enumeration < 200
+    assert three < 300
+    assert three < one + 10  # so that all cells need hardly more
 
 
-@pytest.mark.slow
-def test_order_takes_little_memory():
-    assert peak_megabytes("space[0]") < 300
-
-
-def peak_megabytes(statement):
-    """Peak memory of a fresh process that imports the spaces (without torch) and runs something."""
+def peak_megabytes(*statements):
+    """Peak memory of a fresh process, without torch, after each of some statements."""
     if not Path("/proc/self/status").exists():
         pytest.skip("no /proc to read the peak memory from")
     folder = Path(sksubsel.spaces.__file__).parents[1]
@@ -97,15 +100,18 @@ package = types.ModuleType("sksubsel")
 package.__path__ = [{str(folder)!r}]
 sys.modules["sksubsel"] = package
 from sksubsel.spaces import NASBench101
+from sksubsel.spaces import _nasbench101_order as order
+from sksubsel.spaces._nasbench101_pool import Pool, pool
 space = NASBench101()
-{statement}
-status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
-print(int(status["VmHWM"].split()[0]) / 1024)
+for statement in {statements}:
+    exec(statement)
+    status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    print(int(status["VmHWM"].split()[0]) / 1024)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, timeout=300, text=True
     )
-    return float(done.stdout)
+    return map(float, done.stdout.split())
 
 
 # ---------------------------------------------------------------- the benchmark's order
