@@ -44,7 +44,7 @@ def read_file(path: Path, *, max_bytes: int | None = None, size: int | None = No
         if error.errno != errno.ELOOP:
             raise
         raise SavedModelError(f"{path} must be a file of its own; it is a symbolic link") from None
-    with os.fdopen(handle, "rb") as file:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise SavedModelError(f"{path} must be a regular file; it is of another kind")
@@ -56,7 +56,10 @@ def read_file(path: Path, *, max_bytes: int | None = None, size: int | None = No
             raise SavedModelError(
                 f"{path} is damaged: it has {status.st_size} bytes, and should have {size}"
             )
-        data = file.read(status.st_size)
+        with open(handle, "rb", closefd=False) as file:
+            data = file.read(status.st_size)
+    finally:
+        os.close(handle)
     if len(data) != status.st_size:
         raise SavedModelError(f"{path} changed while it was read")
     return data

@@ -21,7 +21,7 @@ def array(shape: str, *dtypes: str):
         wanted = tuple(sizes.get(letter, letter) for letter in letters)
         bound = zip(wanted, value.shape)
         if value.ndim != len(wanted) or any(isinstance(w, int) and w != n for w, n in bound):
-            text = ", ".join(map(str, wanted))
+            text = ", ".join(map(str, wanted)) + ("," if len(wanted) == 1 else "")
             return f"must have shape ({text}); it has {value.shape}"
         sizes.update(zip(letters, value.shape))
         return None

@@ -72,10 +72,11 @@ class Layout:
         self._check_names(described, self.fields.keys(), reader, self.optional)
         state = {name: reader.value(part) for name, part in described.items()}
         sizes: dict = {}
-        for name, part in state.items():
-            problem = (self.fields.get(name) or self.optional[name])(part, sizes)
+        for name, kind in {**self.fields, **self.optional}.items():
+            problem = kind(state[name], sizes) if name in state else None
             if problem is not None:
-                raise reader.damage(f"{name} of {self.name} {problem}", reader.file_of(part))
+                file = reader.file_of(state[name])
+                raise reader.damage(f"{name} of {self.name} {problem}", file)
         return state
 
     def _check_names(self, found, wanted, reader, optional=()):

@@ -92,6 +92,14 @@ def save_net(net, folder, root, *, include_zoo=False, overwrite=False) -> None:
     layouts = [*LAYOUTS, _NetLayout(root, include_zoo)]
     writer = Writer({layout.cls: layout for layout in layouts})
     writer.value(net, "")
+    path = folder / DOCUMENT
+    tensors = {name: (tensor, path) for name, tensor in writer.tensors.items()}
+    try:  # what would be refused by `load` must not be written
+        _make(Reader({layout.name: layout for layout in layouts}, tensors, path), writer.objects)
+    except SavedModelError as error:
+        raise TypeError(
+            f"the net has something that a folder cannot hold ({error}); save it with joblib.dump"
+        ) from error
     parts: dict = {TENSORS: {}}
     for name, tensor in writer.tensors.items():
         parts.setdefault(ZOO_TENSORS if name.startswith("zoo_.") else TENSORS, {})[name] = tensor
@@ -127,16 +135,22 @@ def load_net(folder, root):
             raise reader.damage(f"it has the parts {sorted(content)}")
         for name, about in _listed_files(content["files"], reader).items():
             reader.tensors.update(_read_tensors(folder / name, about, reader))
-        net = reader.read(content["objects"])[-1]
+        net = _make(reader, content["objects"])
     except RecursionError:
         raise SavedModelError(f"{path} is nested too deeply to be a saved net") from None
-    if type(net) is not root or not hasattr(net, "encoder_"):
+    if type(net) is not root or "encoder_" not in vars(net):
         raise reader.damage(f"it holds no fitted {root.__name__}")
+    return net
+
+
+def _make(reader, objects):
+    """The last of some objects, which has a use for all of the tensors."""
+    found = reader.read(objects)[-1]
     unused = reader.tensors.keys() - reader.used
     if unused:
         name = min(unused)
         raise reader.damage(f"nothing has a use for tensor {name}", reader.tensors[name][1])
-    return net
+    return found
 
 
 def _write(folder, parts, objects):

@@ -69,7 +69,7 @@ TRANSFORMER_LAYOUTS = [
             "mean_": _COLUMN,
             "var_": _COLUMN,
             "scale_": _COLUMN,
-            "n_samples_seen_": either(whole(), any_array),
+            "n_samples_seen_": either(real, any_array),
             **_TABLE,
         },
         optional=_NAMES,
@@ -78,7 +78,7 @@ TRANSFORMER_LAYOUTS = [
         MinMaxScaler,
         {
             **dict.fromkeys(("min_", "scale_", "data_min_", "data_max_", "data_range_"), _COLUMN),
-            "n_samples_seen_": whole(),
+            "n_samples_seen_": real,
             **_TABLE,
         },
         optional=_NAMES,
