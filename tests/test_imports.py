@@ -18,7 +18,7 @@ TIERS = [
     {"architectures", "nn", "metrics", "_validation", "_parallel"},
     {"spaces", "networks", "tracing", "_net", "base", "features", "datasets", "predictions"},
     {"samplers", "zoo"},
-    {"encoder", "approximator", "selector", "baselines", "scoring"},
+    {"encoder", "approximator", "selector", "baselines", "scoring", "persistence"},
     {"subselnet", "subset_classifier"},
     {"benchmark", "search", "plotting"},
     {"cli", "__main__", "demo"},
@@ -30,6 +30,7 @@ OWNERS = {  # package: where it may be imported
     "dgl": lambda path: path.parts[0] == "architectures" or path.as_posix() == "nn/graph.py",
     "skorch": lambda path: path.as_posix() == "_net.py",
     "matplotlib": lambda path: path.parts[0] == "plotting",
+    "safetensors": lambda path: path.as_posix() == "persistence/net.py",
 }
 EXTRAS = {
     "apricot", "click", "dask", "distributed", "faiss", "hypothesis", "imblearn", "IPython",

@@ -22,6 +22,7 @@ class Novelty:
     """
 
     def __init__(self, points, held_out=None):
+        self.points_ = points
         self.neighbors_ = NearestNeighbors().fit(points)
         spread = np.linalg.norm(points.std(axis=0))
         own = np.array([spread])
