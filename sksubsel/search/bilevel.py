@@ -68,7 +68,7 @@ def second_order_gradient(
                 weight.sub_(lr * step)
         grads = torch.autograd.grad(valid_loss(), [*alphas, *weights])
         direct, vector = list(grads[: len(alphas)]), grads[len(alphas) :]
-        length = torch.sqrt(sum((part**2).sum() for part in vector))
+        length = torch.stack([part.square().sum() for part in vector]).sum().sqrt()
         if length == 0:
             return direct
         size = radius / length

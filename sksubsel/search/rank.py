@@ -62,7 +62,8 @@ def rank(
         File of JSON lines to which each finished training is added, and from which a run that was
         interrupted goes on.
     on_error : {"raise", "warn"}, default="raise"
-        Whether a training that fails ends it, or puts the architecture last, and is warned of.
+        Whether a training that fails ends it, or is warned of and left out of the means; an
+        architecture of which all fail comes last.
     n_jobs : int or None, default=None
         Trainings side by side, through joblib; each is on one thread.
     verbose : int, default=0
@@ -116,10 +117,11 @@ def rank(
     judging = check_validation(validation, trainer)
     if judging is None:
         raise ValueError("validation must be a pair (X, y), by which to rank; got None")
+    X_val, y_val = judging
     selector = check_selector(selector, X, codes)
     count = None if selector is None else check_budget(budget, len(X))
     trials = Trials(
-        trainer, *judging, selector, path=records_file, name="rank", on_error=on_error,
+        trainer, X_val, y_val, selector, path=records_file, name="rank", on_error=on_error,
         n_jobs=n_jobs, progress=Progress("rank", "trainings", len(archs) * len(seeds), verbose),
     )  # fmt: skip
     found = trials.run([Trial(arch, count, seed) for arch in archs for seed in seeds])
