@@ -135,7 +135,7 @@ def modules_after(code):
 
 def test_import_pulls_in_no_extra():
     loaded = modules_after(
-        "import sksubsel, sksubsel.baselines, sksubsel.datasets, sksubsel.plotting"
+        "import sksubsel, sksubsel.baselines, sksubsel.datasets, sksubsel.plotting, sksubsel.search"
     )
     assert loaded & EXTRAS == set()
 

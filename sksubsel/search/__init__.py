@@ -3,6 +3,6 @@
 from sksubsel.search.darts import DARTSSearch
 from sksubsel.search.halving import HalvingSearch
 from sksubsel.search.nas import EvolutionSearch, RandomSearch
-from sksubsel.search.rank import rank
+from sksubsel.search.ranking import rank
 
 __all__ = ["DARTSSearch", "EvolutionSearch", "HalvingSearch", "RandomSearch", "rank"]

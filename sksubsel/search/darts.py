@@ -23,6 +23,7 @@ from sksubsel.search.derivation import derive_genotype
 from sksubsel.search.supernet_training import SupernetTraining
 from sksubsel.search.trials import Trainer, check_selector
 from sksubsel.spaces import DARTS
+from sksubsel.zoo import ArchitectureClassifier
 from sksubsel.zoo.classifier import _split, _tensor
 from sksubsel.zoo.store import content_key
 
@@ -74,8 +75,8 @@ class DARTSSearch(BestEstimator):
         20,000 steps; a short search needs more.
     arch_weight_decay : float, default=1e-3
     estimator : ArchitectureClassifier or None, default=None
-        Recipe of the final training; None: one with default settings. Where it has neither
-        `build` nor `network_params`, the network has the search's size.
+        Recipe of the final training; None: one with default settings, on the search's device.
+        Where it has neither `build` nor `network_params`, the network has the search's size.
     refit : bool, default=True
         Train the architecture that was found, from the beginning and on all instances.
     checkpoint : path or None, default=None
@@ -213,12 +214,15 @@ class DARTSSearch(BestEstimator):
         if task != "classification":
             raise ValueError("y must hold class labels; got continuous targets")
         space = DARTS(stem_channels=self.stem_channels, n_layers=self.n_layers)
-        trainer = Trainer(self.estimator, space.build, X, codes, classes, task)
+        device = check_device(self.device)
+        estimator = (
+            ArchitectureClassifier(device=device) if self.estimator is None else self.estimator
+        )
+        trainer = Trainer(estimator, space.build, X, codes, classes, task)
         selector = check_selector(self.selector, X, codes)
         if kind_of(selector) == "callback":
             raise ValueError("selector must not be a SubsetCallback, which has no rows of its own")
-        settings = self.get_params(deep=False)
-        settings["device"] = check_device(self.device)
+        settings = {**self.get_params(deep=False), "device": device}
         count = None if selector is None else check_budget(self.budget, len(X))
         kept = None if self.checkpoint is None else read_checkpoint(self.checkpoint)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
