@@ -140,7 +140,7 @@ def modules_after(*statements):
 
 def test_import_pulls_in_no_extra():
     (loaded,) = modules_after(
-        "import sksubsel, sksubsel.baselines, sksubsel.datasets, sksubsel.plotting"
+        "import sksubsel, sksubsel.baselines, sksubsel.datasets, sksubsel.plotting, sksubsel.search"
     )
     assert loaded & EXTRAS == set()
 

@@ -15,7 +15,14 @@ from sksubsel.benchmark.records import data_key
 from sksubsel.benchmark.tasks import kind_of
 from sksubsel.subselnet import SubSelNet
 
-__all__ = ["FULL_DATA", "check_run", "check_selectors", "check_validation"]
+__all__ = [
+    "FULL_DATA",
+    "check_judging",
+    "check_run",
+    "check_seeds",
+    "check_selectors",
+    "check_validation",
+]
 
 FULL_DATA = "full data"
 """The method's name of trainings on all instances."""
@@ -32,7 +39,7 @@ def check_run(zoo, archs, X_test, y_test, budgets, seeds):
     zoo._check_is_fitted()
     if len(archs) == 0:
         raise ValueError("archs must hold at least one architecture; got none")
-    X_test, y_test = _check_judging(X_test, y_test, zoo, "X_test", "y_test")
+    X_test, y_test = check_judging(X_test, y_test, zoo, "X_test", "y_test")
     counts: dict = {}
     for budget in budgets:
         budget = budget.item() if hasattr(budget, "item") else budget
@@ -40,11 +47,22 @@ def check_run(zoo, archs, X_test, y_test, budgets, seeds):
         if count in counts.values():
             raise ValueError(f"budgets must be distinct; got {budget} for {count} instances twice")
         counts[budget] = count
+    return X_test, y_test, counts, check_seeds(seeds)
+
+
+def check_seeds(seeds) -> list[int]:
+    """Seeds as plain ints.
+
+    Raises
+    ------
+    ValueError
+        Unless they are one or more distinct ints of at least 0.
+    """
     seeds = list(seeds)
     good = [isinstance(seed, Integral) and not isinstance(seed, bool) for seed in seeds]
     if not seeds or not all(good) or min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds must be one or more distinct ints of at least 0; got {seeds}")
-    return X_test, y_test, counts, [int(seed) for seed in seeds]
+    return [int(seed) for seed in seeds]
 
 
 def check_validation(validation, zoo):
@@ -59,7 +77,7 @@ def check_validation(validation, zoo):
         return None
     if not isinstance(validation, tuple | list) or len(validation) != 2:
         raise ValueError(f"validation must be a pair (X, y) or None; got {type(validation)}")
-    return _check_judging(*validation, zoo, "validation X", "validation y")
+    return check_judging(*validation, zoo, "validation X", "validation y")
 
 
 def check_selectors(selectors, seeds, soft_targets, zoo, archs) -> dict:
@@ -132,15 +150,31 @@ def _warn_of_seen(net, name, archs):
         )
 
 
-def _check_judging(X, y, zoo, name_X, name_y):
+def check_judging(X, y, zoo, name_X, name_y):
+    """Instances and labels to score on, as arrays.
+
+    Parameters
+    ----------
+    X, y : array-like
+    zoo : ModelZoo, or whatever else has its `X_` and `classes_`
+    name_X, name_y : str
+        What error messages call them.
+
+    Raises
+    ------
+    ValueError
+        If they do not go with each other or with the instances trained on.
+    """
     X, y = check_X(X, name_X), np.asarray(y)
     if y.ndim != 1 or len(X) != len(y) or X.shape[1:] != zoo.X_.shape[1:]:
         raise ValueError(
-            f"{name_X} must have the instance shape {zoo.X_.shape[1:]} of the zoo's X and {name_y} "
-            f"its length; got {X.shape} and {y.shape}"
+            f"{name_X} must have the instance shape {zoo.X_.shape[1:]} of those trained on and "
+            f"{name_y} its length; got {X.shape} and {y.shape}"
         )
     if zoo.classes_ is not None:
         unknown = np.setdiff1d(y, zoo.classes_)
         if len(unknown):
-            raise ValueError(f"{name_y} must be of the zoo's classes {zoo.classes_}; got {unknown}")
+            raise ValueError(
+                f"{name_y} must be of the classes trained on, {zoo.classes_}; got {unknown}"
+            )
     return X, y

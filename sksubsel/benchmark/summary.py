@@ -9,7 +9,7 @@ from scipy.stats import ttest_1samp
 from sksubsel.benchmark.checks import FULL_DATA
 from sksubsel.metrics import jaccard, kendall_tau
 
-__all__ = ["LEGEND", "format_table", "rank_agreement", "speedup_at", "summarize"]
+__all__ = ["LEGEND", "agreement_of", "format_table", "rank_agreement", "speedup_at", "summarize"]
 
 _MEANS = ["accuracy", "train_accuracy", "validation_accuracy", "rar", "setup_time",
           "selection_time", "training_time", "speedup", "gb_minutes", "energy"]  # fmt: skip
@@ -124,17 +124,32 @@ def rank_agreement(table: pd.DataFrame, *, k=3) -> pd.DataFrame:
         if method == FULL_DATA:
             continue
         found = found.dropna()
-        known = full[found.index]
-        rows.append(
-            {
-                "budget": budget,
-                "method": method,
-                "kendall_tau": kendall_tau(found, known) if len(found) > 1 else np.nan,
-                "jaccard": jaccard(found, known, k=k) if len(found) > k else np.nan,
-                "regret": full.max() - known[found.idxmax()],
-            }
-        )
+        agreement = agreement_of(found, full[found.index], k)
+        # the best of all may be one that this method has no training of
+        agreement["regret"] += full.max() - full[found.index].max()
+        rows.append({"budget": budget, "method": method, **agreement})
     return pd.DataFrame(rows).sort_values("budget", kind="stable", ignore_index=True)
+
+
+def agreement_of(found, known, k) -> dict:
+    """How well accuracies that were `found` rank architectures of `known` accuracies.
+
+    Parameters
+    ----------
+    found, known : array-like of shape (A,)
+    k : int
+
+    Returns
+    -------
+    dict
+        ``kendall_tau``, ``jaccard`` and ``regret``, see `rank_agreement`.
+    """
+    found, known = np.asarray(found), np.asarray(known)
+    return {
+        "kendall_tau": kendall_tau(found, known) if len(found) > 1 else np.nan,
+        "jaccard": jaccard(found, known, k=k) if len(found) > k else np.nan,
+        "regret": known.max() - known[found.argmax()],
+    }
 
 
 def format_table(summary) -> str:

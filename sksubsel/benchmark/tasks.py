@@ -21,7 +21,7 @@ from sksubsel.benchmark.meter import Meter
 from sksubsel.samplers.kernels import check_rows
 from sksubsel.subselnet import SubSelNet
 
-__all__ = ["Task", "Training", "kind_of", "run_task"]
+__all__ = ["Chosen", "Selections", "Task", "Training", "kind_of", "run_task"]
 
 _MAX_JUDGED = 5_000  # rows that the accuracy on those trained on is taken of
 
@@ -47,13 +47,13 @@ class Training(NamedTuple):
 class Task(NamedTuple):
     """Trainings of one selector that go together."""
 
-    selector: Any
+    selector: Any  # or what one has `Chosen` for all of them
     source: SubSelNet | None  # gives soft targets
     setup_times: dict  # of each budget, None: whatever the budget
     trainings: list[Training]
 
 
-class _Chosen(NamedTuple):
+class Chosen(NamedTuple):
     """What a selector chose for one training, and what that took."""
 
     rows: np.ndarray | None = None
@@ -82,7 +82,7 @@ def run_task(run, task, zoo, judging, path, n_threads, on_error) -> list[dict]:
     Trainings with the same budget and seed share what an architecture has no part in. Where
     `on_error` is "warn", one that fails gives ``{"error": ..., "method": ..., ...}``.
     """
-    found, setup = [], _Setup(task.selector, zoo)
+    found, setup = [], Selections(task.selector, zoo)
     device = str(getattr(zoo.estimator_, "device", "cpu"))
     if device.startswith("cuda"):  # its start is nobody's time
         torch.zeros(1, device=device)
@@ -105,17 +105,20 @@ def run_task(run, task, zoo, judging, path, n_threads, on_error) -> list[dict]:
     return found
 
 
-class _Setup:
+class Selections:
     """Selections for the trainings of one task, the last of them kept for the next training."""
 
     def __init__(self, selector, zoo):
-        self.selector, self.zoo, self.kind = selector, zoo, kind_of(selector)
+        self.selector, self.zoo = selector, zoo
+        self.kind = "chosen" if isinstance(selector, Chosen) else kind_of(selector)
         self._of, self._last, self._shared = None, None, {}
 
-    def choose(self, training, device) -> _Chosen:
+    def choose(self, training, device) -> Chosen:
         """What is selected for a training."""
         if self.kind == "full":
-            return _Chosen()
+            return Chosen()
+        if self.kind == "chosen":
+            return self.selector
         architecture = training.arch.hash if self.kind in ("net", "function") else None
         of = (training.budget, training.seed, architecture)
         if of != self._of:  # else the same rows, trained on in another way
@@ -125,18 +128,18 @@ class _Setup:
     def _by_callback(self, training, device):
         callback = clone(self.selector)
         callback.set_params(budget=training.budget, random_state=training.seed, keep_rows=False)
-        return _Chosen(callback=callback)
+        return Chosen(callback=callback)
 
     def _by_function(self, training, device):
         with Meter(device) as meter:
             rows = self.selector(training.arch, training.budget, training.seed)
-        return _Chosen(check_rows(rows, len(self.zoo.y_), "a selector's rows"), meter=meter)
+        return Chosen(check_rows(rows, len(self.zoo.y_), "a selector's rows"), meter=meter)
 
     def _by_net(self, training, device):
         self.selector.prepare(training.budget)  # what a pickle leaves out
         with Meter(device) as meter:
             rows = self.selector.select(training.arch, training.budget, training.seed)
-        return _Chosen(rows, meter=meter)
+        return Chosen(rows, meter=meter)
 
     def _by_rows(self, training, device):
         X, y = self.zoo.X_, self.zoo.y_
@@ -152,7 +155,7 @@ class _Setup:
             selector.fit(X, y, **params)
         weights = selector.sample_weight_
         weights = None if (weights == weights[0]).all() else weights
-        return _Chosen(selector.sample_indices_, weights, meter=meter + before, shared=True)
+        return Chosen(selector.sample_indices_, weights, meter=meter + before, shared=True)
 
 
 def _train(training, chosen, task, zoo, judging, device):

@@ -103,7 +103,7 @@ class Store:
                     f"store {self.folder} has no manifest but other files; give an empty folder"
                 )
             content = json.dumps({"format": _FORMAT, "key": key, "seed": seed})
-            _write_atomically(manifest, lambda file: file.write(content.encode()))
+            write_atomically(manifest, lambda file: file.write(content.encode()))
         try:
             found = json.loads(manifest.read_text())
             found_key, found_format = found["key"], found["format"]
@@ -136,13 +136,14 @@ class Store:
 
     def write(self, arch, record: dict) -> None:
         """Keep the record of a finished architecture."""
-        _write_atomically(self._path(arch), lambda file: np.savez(file, **record))
+        write_atomically(self._path(arch), lambda file: np.savez(file, **record))
 
     def _path(self, arch):
         return self.folder / f"{architecture_key(arch)}.npz"
 
 
-def _write_atomically(path, write):
+def write_atomically(path, write) -> None:
+    """Write a file under a temporary name by ``write(file)``, then move it into place."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:

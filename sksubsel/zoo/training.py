@@ -22,6 +22,36 @@ def seed_of(arch, random_seed: int, repeat: int = 0) -> int:
     return int(hashlib.sha256(text.encode()).hexdigest()[:7], 16)
 
 
+def train_on_rows(
+    estimator, arch, X, y, rows, seed, *, soft_targets=None, sample_weight=None, **params
+):
+    """Train an architecture on some of the instances.
+
+    Parameters
+    ----------
+    estimator : ArchitectureClassifier or ArchitectureRegressor
+        Prototype; `params` are changed in it.
+    arch : Architecture
+    X, y : arrays of N instances and their labels
+    rows : int array of shape (B,) or None
+        None takes all.
+    seed : int
+        See `seed_of`.
+    soft_targets, sample_weight : arrays of B rows or None
+
+    Returns
+    -------
+    ArchitectureClassifier or ArchitectureRegressor
+        Fitted.
+    """
+    model = clone(estimator)
+    model.set_params(architecture=arch, random_state=seed_of(arch, seed), **params)
+    if rows is not None:
+        X, y = X[rows], y[rows]
+    given = {"soft_targets": soft_targets, "sample_weight": sample_weight}
+    return model.fit(X, y, **{name: v for name, v in given.items() if v is not None})
+
+
 def train_architecture(estimator, arch, data, seeds, n_threads, store) -> dict:
     """Train an architecture (once a seed) and record its outputs on the training instances.
 

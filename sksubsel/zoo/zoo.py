@@ -27,7 +27,7 @@ from sksubsel.architectures import as_architecture, as_architectures
 from sksubsel.networks import count_parameters
 from sksubsel.zoo.classifier import ArchitectureClassifier, ArchitectureRegressor
 from sksubsel.zoo.store import Store, architecture_key, content_key, kept_seed
-from sksubsel.zoo.training import seed_of, train_architecture
+from sksubsel.zoo.training import seed_of, train_architecture, train_on_rows
 
 _MAX_IN_MEMORY = 2**30  # bytes of predictions beyond which they are memory-mapped
 _MAX_COUNTED = 5_000  # architectures among which the trained ones are spread by their parameters
@@ -311,14 +311,17 @@ class ModelZoo(BaseEstimator):
             Fitted.
         """
         self._check_is_fitted()
-        arch = as_architecture(arch)
-        seed = seed_of(arch, self._seed if random_state is None else random_state)
-        model = clone(self.estimator_)
-        model.set_params(architecture=arch, random_state=seed, **params)
-        X = self.X_ if rows is None else self.X_[rows]
-        y = self._labels(self.y_ if rows is None else self.y_[rows])
-        given = {"soft_targets": soft_targets, "sample_weight": sample_weight}
-        return model.fit(X, y, **{name: v for name, v in given.items() if v is not None})
+        return train_on_rows(
+            self.estimator_,
+            as_architecture(arch),
+            self.X_,
+            self._labels(self.y_),
+            rows,
+            self._seed if random_state is None else random_state,
+            soft_targets=soft_targets,
+            sample_weight=sample_weight,
+            **params,
+        )
 
     def _labels(self, y):
         return y if self.classes_ is None or y is None else self.classes_[y]

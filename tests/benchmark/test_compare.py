@@ -121,7 +121,7 @@ def test_validation(tiny, longer):
     assert found.validation_accuracy.item() == model.score(*held_out)
     with pytest.raises(ValueError, match="validation must be a pair"):
         run(tiny, {"random": Random()}, validation=held_out[0])
-    with pytest.raises(ValueError, match="validation y must be of the zoo's classes"):
+    with pytest.raises(ValueError, match="validation y must be of the classes trained on"):
         run(tiny, {"random": Random()}, validation=(held_out[0], held_out[1] + 100))
 
 
@@ -415,7 +415,7 @@ def test_errors(tiny, selectors, tmp_path):
     for X_test, y_test in ((tiny.X_test[:, :, 1:], tiny.y_test), (tiny.X_test, tiny.y_test[1:])):
         with pytest.raises(ValueError, match="X_test must have the instance shape"):
             compare(selectors, tiny.unseen, tiny.zoo, X_test, y_test)
-    with pytest.raises(ValueError, match="y_test must be of the zoo's classes"):
+    with pytest.raises(ValueError, match="y_test must be of the classes trained on"):
         compare(selectors, tiny.unseen, tiny.zoo, tiny.X_test, tiny.y_test + 100)
     with pytest.raises(NotFittedError):
         compare(selectors, tiny.unseen, ModelZoo(), tiny.X_test, tiny.y_test)
