@@ -19,9 +19,7 @@ GOAL_RATIO, GOAL_WHOLE, GOAL_SECONDS = 10, 0.999, 300
 
 
 def encoder(device="cpu", **params):
-    return ArchitectureEncoder(
-        LATENT, n_rounds=N_ROUNDS, device=device, random_state=0, **params
-    )
+    return ArchitectureEncoder(LATENT, n_rounds=N_ROUNDS, device=device, random_state=0, **params)
 
 
 def run(scale, repeats, full=False):

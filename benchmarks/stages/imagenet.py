@@ -166,14 +166,15 @@ def _inductive(mapped, y, archs, predict, scale, n_classes):
 
 def _cannot(fitted, n_fitted, sizes):
     """What a fit of the approximator on all rows would take."""
+    row_mb = fitted.peak / n_fitted
     return Line(
         "imagenet",
         f"fit of the approximator on {n_fitted:,} rows ({sizes})",
         "",
         ours=fitted.seconds,
         ours_mb=fitted.peak,
-        note=f"{fitted.peak / n_fitted * 1000:.0f} kB a row: {fitted.peak / n_fitted * N_SAMPLES:,.0f} MB "
-        f"for {N_SAMPLES:,} rows. Its fit and its predictions keep (N, C) float32 arrays (one-hot "
-        "labels, the zoo's mean), and a zoo all its (N, C) predictions: not for this size; below, "
-        "its network is applied to rows as they are read",
+        note=f"{1000 * row_mb:.0f} kB a row: {N_SAMPLES * row_mb:,.0f} MB for {N_SAMPLES:,} rows. "
+        "Its fit and its predictions keep (N, C) float32 arrays (one-hot labels, the zoo's mean), "
+        "and a zoo all its (N, C) predictions: not for this size; below, its network is applied "
+        "to rows as they are read",
     )

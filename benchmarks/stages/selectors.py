@@ -100,9 +100,7 @@ def _submodlib(kernel, k):
 
     return {
         "FacilityLocation": lambda: maximise(
-            submodlib.FacilityLocationFunction(
-                n=n, mode="dense", sijs=kernel, separate_rep=False
-            )
+            submodlib.FacilityLocationFunction(n=n, mode="dense", sijs=kernel, separate_rep=False)
         ),
         "GraphCut": lambda: maximise(
             submodlib.GraphCutFunction(n=n, mode="dense", lambdaVal=0.5, ggsijs=kernel)

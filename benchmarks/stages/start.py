@@ -25,7 +25,7 @@ net, arch = joblib.load({path!r})
 net.select(arch)
 """
 TIMER = """
-import time
+import sys, time
 start = time.perf_counter()
 {code}
 print(time.perf_counter() - start)
@@ -34,7 +34,8 @@ try:
 except ImportError:
     print("nan")
 else:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if __import__("sys").platform == "darwin" else 1e3))
+    unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kB elsewhere
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
 """
 
 
