@@ -12,7 +12,13 @@ import joblib
 
 from benchmarks._measure import Timed, in_turn
 from benchmarks._table import beside, judged
-from sksubsel import ArchitectureClassifier, ModelZoo, SubSelNet
+from sksubsel import (
+    ArchitectureClassifier,
+    ArchitectureEncoder,
+    ModelApproximator,
+    ModelZoo,
+    SubSelNet,
+)
 from sksubsel.datasets import load_digits_images
 from sksubsel.spaces import NASBench101
 
@@ -91,6 +97,12 @@ def _dump(path, scale):
     archs = space.sample(6, random_state=0)
     recipe = ArchitectureClassifier(build=space.build, max_epochs=1)
     zoo = ModelZoo(recipe, random_state=0).fit(archs[:-1], X, y)
-    net = SubSelNet(budget=100, on_novel="ignore", random_state=0).fit(archs[:-1], zoo)
+    net = SubSelNet(
+        budget=100,
+        encoder=ArchitectureEncoder(max_epochs=10),
+        approximator=ModelApproximator(max_epochs=2, early_stopping=False),
+        on_novel="ignore",
+        random_state=0,
+    ).fit(archs[:-1], zoo)
     joblib.dump((net, archs[-1]), path)
     return len(X)
