@@ -37,11 +37,12 @@ def _compare(name, theirs, n_full, scale, repeats):
     n = max(300, round(scale * n_full))
     k = round(SHARE * n)
     kernel = facility_location.rbf(facility_location.clusters(n))
-    facility_location.ours(kernel[:50, :50], 5, kernel="precomputed")
+    small = np.ascontiguousarray(kernel[:50, :50])  # numba compiles for each memory layout
+    facility_location.ours(small, 5, kernel="precomputed")
     functions = theirs(kernel, k)
     for function, their in functions.items():
         if name == "apricot":
-            theirs(kernel[:50, :50], 5)[function]()  # compiles
+            theirs(small, 5)[function]()  # compiles
         selector = getattr(submodular, function)(k, kernel="precomputed", **_same(function))
         names = "ours", name
 

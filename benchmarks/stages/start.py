@@ -31,17 +31,15 @@ net, arch = joblib.load({path!r})
 net.select(arch)
 """
 TIMER = """
-import sys, time
+import time
 start = time.perf_counter()
 {code}
 print(time.perf_counter() - start)
-try:
-    import resource
-except ImportError:
-    print("nan")
-else:
-    unit = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, kB elsewhere
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit)
+try:  # not getrusage, whose peak is at least that of the process that started this one
+    lines = open("/proc/self/status").read().splitlines()
+except OSError:
+    lines = ["VmHWM: nan"]
+print(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
 """
 
 
@@ -49,7 +47,7 @@ def fresh(code):
     """Seconds of some code in a fresh process, without the interpreter's own start; and its MB."""
     command = [sys.executable, "-c", TIMER.format(code=code)]
     output = subprocess.check_output(command, text=True, cwd=ROOT).splitlines()
-    return Timed(float(output[-2]), float(output[-1]))
+    return Timed(float(output[-2]), 1.024e-3 * float(output[-1]))
 
 
 def run(scale, repeats, full=False):
