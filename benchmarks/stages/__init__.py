@@ -1,0 +1,3 @@
+"""The rows of the table, one a file: ``run(scale, repeats, full)`` yields its lines."""
+
+ROWS = ("encoder", "approximator", "select", "imagenet", "zoo", "selectors", "start")
