@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib.metadata import version
 from numbers import Integral
 
 import numpy as np
@@ -82,7 +83,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         the user's own that has no `novelty_` knows no novel ones.
     memory : str, joblib.Memory or None, default=None
         Caches the fitted encoder and approximator, so that a search over `lam` and `beta` fits
-        them once per fold. It needs an int `random_state`: with None each fit has seeds of its
+        them once per fold; another version of sksubsel does not find them. It needs an int `random_state`: with None each fit has seeds of its
         own, and nothing is found again.
     n_jobs : int or None, default=None
         Networks of the zoo trained side by side, where no `zoo` is given.
@@ -232,7 +233,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
             zoo.fit(archs, X, y, X_val=X_val, y_val=y_val)
         fit_parts = check_memory(self.memory).cache(_fit_parts)
         self.encoder_, self.approximator_, embeddings, self.fit_times_ = fit_parts(
-            encoder, approximator, archs, zoo
+            encoder, approximator, archs, zoo, version("sksubsel")
         )
         start = time.perf_counter()
         predictions = self.approximator_.transform(embeddings)
@@ -505,8 +506,11 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         return clone(self.selector)
 
 
-def _fit_parts(encoder, approximator, archs, zoo):
-    """Fit the parts that do not depend on how instances are selected (cached by `memory`)."""
+def _fit_parts(encoder, approximator, archs, zoo, version):
+    """Fit the parts that do not depend on how instances are selected (cached by `memory`).
+
+    The cache knows its arguments and this function, but not what it calls: so also the version.
+    """
     times = [time.perf_counter()]
     embeddings = encoder.fit(archs, zoo).transform(archs)
     times.append(time.perf_counter())

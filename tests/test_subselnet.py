@@ -120,6 +120,16 @@ def test_grid_search(tiny, tmp_path):
     assert len(list(tmp_path.rglob("output.pkl"))) == 3
 
 
+def test_what_is_cached_is_of_one_version(tiny, tmp_path, monkeypatch):
+    net = make(diversity="entropy", memory=str(tmp_path)).fit(tiny.archs, tiny.zoo)
+    monkeypatch.setattr(ArchitectureEncoder, "fit", lambda *_: pytest.fail("it is fitted again"))
+    clone(net).fit(tiny.archs, tiny.zoo)
+    monkeypatch.undo()
+    monkeypatch.setattr("sksubsel.subselnet.version", lambda _: "another")
+    clone(net).fit(tiny.archs, tiny.zoo)
+    assert len(list(tmp_path.rglob("output.pkl"))) == 2
+
+
 def test_grid_search_over_a_pipeline(tiny):
     pipe = Pipeline(
         [
