@@ -14,9 +14,8 @@ from sksubsel.spaces import MLP, NASBench101
 def unseen(name):
     """Architectures that a net was not fitted on, made without a file."""
     if name == "mlp":
-        return MLP(depths=(1, 2, 3), activations=("relu",), norms=("none",), skips=(False,)).sample(
-            5, random_state=1
-        )[3:]
+        space = MLP(depths=(1, 2, 3), activations=("relu",), norms=("none",), skips=(False,))
+        return space.sample(5, random_state=1)[3:]
     return NASBench101(stem_channels=4, n_stacks=1, n_cells=1).sample(8, random_state=0)[6:]
 
 
