@@ -366,6 +366,8 @@ def as_tensor(array) -> torch.Tensor:
 def seeded(seed, device="cpu"):
     """Let the generators of the CPU and of a device start from a seed; then put them back.
 
+    Of a device that is neither CPU nor CUDA, torch's own seeding is not put back.
+
     `torch.manual_seed` would seed those of all other devices too, which nobody puts back, and where
     these are not in use note the call stack each time, which takes milliseconds.
     """

@@ -36,6 +36,12 @@ _SELECTOR_PARAMS = (
 _SELECTOR_DEFAULTS = SubsetSelector().get_params()
 
 
+_NO_NOVELTY = (
+    'on_novel="mean" needs an encoder with `novelty_of` and an approximator that returns '
+    "Predictions; got {} and {}"
+)
+
+
 class NovelArchitectureWarning(UserWarning):
     """An architecture is unlike all those that the net was fitted on."""
 
@@ -83,8 +89,8 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         the user's own that has no `novelty_` knows no novel ones.
     memory : str, joblib.Memory or None, default=None
         Caches the fitted encoder and approximator, so that a search over `lam` and `beta` fits
-        them once per fold; another version of sksubsel does not find them. It needs an int `random_state`: with None each fit has seeds of its
-        own, and nothing is found again.
+        them once per fold; another version of sksubsel does not find them. It needs an int
+        `random_state`: with None each fit has seeds of its own, and nothing is found again.
     n_jobs : int or None, default=None
         Networks of the zoo trained side by side, where no `zoo` is given.
     device : str, default="cpu"
@@ -211,6 +217,8 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         approximator = self._make(self.approximator, ModelApproximator, device)
         if self.approximator is None:
             approximator.set_params(features=self.features)
+        if self.on_novel == "mean" and not hasattr(encoder, "novelty_of"):
+            raise ValueError(_NO_NOVELTY.format(type(encoder).__name__, "its approximator"))
         for part in (encoder, approximator, selector):
             _seed(part, rng)
         if isinstance(X, ModelZoo):
@@ -375,8 +383,8 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         folder : path
             New or empty.
         include_zoo : bool, default=False
-            Whether to write the zoo too: its instances, predictions and recipe. Nothing but
-            `zoo_` itself needs it.
+            Whether to write the zoo too: its instances, predictions and recipe. `zoo_`,
+            comparisons and searches need it.
         overwrite : bool, default=False
             Replace a net that was saved in `folder`. A folder with anything else in it is left.
 
@@ -409,9 +417,9 @@ class SubSelNet(TransformerMixin, BaseEstimator):
     def load(folder) -> SubSelNet:
         """The net that `save` has written to a folder.
 
-        All is checked before anything is made, only classes of a fixed list are made, and no code
-        of the folder is run. So a damaged or malicious folder gives an error; what the numbers in
-        it are worth depends on where they come from.
+        Files are checked before anything is made, parts as they are made; only classes of a fixed
+        list are made, and no code of the folder is run. So a damaged or malicious folder gives an
+        error; what the numbers in it are worth depends on where they come from.
 
         Parameters
         ----------
@@ -475,13 +483,9 @@ class SubSelNet(TransformerMixin, BaseEstimator):
 
     def _check_novelty(self, predictions):
         """That the parts can do what `on_novel` asks."""
-        can = hasattr(self.encoder_, "novelty_of") and hasattr(predictions, "with_mean")
-        if self.on_novel == "mean" and not can:
-            raise ValueError(
-                'on_novel="mean" needs an encoder with `novelty_` and an approximator that returns '
-                f"Predictions; got {type(self.encoder_).__name__} and "
-                f"{type(self.approximator_).__name__}"
-            )
+        if self.on_novel == "mean" and not hasattr(predictions, "with_mean"):
+            names = [type(part).__name__ for part in (self.encoder_, self.approximator_)]
+            raise ValueError(_NO_NOVELTY.format(*names))
 
     def _one(self, arch, method):
         if _as_list(arch)[1]:

@@ -1,6 +1,6 @@
 """Where architectures matter: gains of a comparison on a mixed pool, by kind of network.
 
-Reads the records of a comparison whose space is "Mixed" and prints, for each kind of its compared
+Reads the table of a comparison whose space is "Mixed" and prints, for each kind of its compared
 networks and each budget, what selecting for the network itself gains over the same selection from
 the zoo's mean prediction, over one made for a network of another kind, and over class-balanced
 random rows: points of accuracy with the standard error over seeds of the paired differences, and

@@ -12,7 +12,7 @@ import torch
 from sklearn.utils import check_random_state
 from torch import nn
 
-from sksubsel._net import EpochEnd, predict_net
+from sksubsel._net import EpochEnd, predict_net, seeded
 from sksubsel.networks.proxy import build_proxy
 from sksubsel.zoo.classifier import ArchitectureClassifier, _estimate_batch_norm, _tensor
 
@@ -111,8 +111,7 @@ class Recorder:
         if isinstance(model, ArchitectureClassifier):
             self._train_network(model, y, n_epochs, seed)
             return
-        with _forked_rng(model):
-            torch.manual_seed(seed)  # inside fork_rng: what a model made with torch draws by
+        with seeded(seed, _device(model)):  # what a model made with torch draws by
             if _is_skorch_net(model):
                 self._train_skorch_net(model, y, n_epochs)
             else:
@@ -136,7 +135,8 @@ class Recorder:
 
         def predict():
             # a data loader draws a seed, which the training must not miss
-            with _forked_rng(model):
+            device = _device(model)
+            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
                 return self._watch(model.module_, lambda: model.predict_proba(X))
 
         # One `fit`, as each `partial_fit` would start learning-rate schedules anew.
@@ -230,10 +230,9 @@ def _is_skorch_net(estimator):
     return all(hasattr(estimator, name) for name in ("initialize", "module", "callbacks"))
 
 
-def _forked_rng(model):
-    """A context after which torch's generators are as before, those of the net's device too."""
-    device = torch.device((_is_skorch_net(model) and model.device) or "cpu")
-    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+def _device(model):
+    """Where a skorch net is; of anything else the CPU."""
+    return torch.device((_is_skorch_net(model) and model.device) or "cpu")
 
 
 def _watch_last_layer(module, predict, n_samples, keep_features):

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sksubsel._validation import check_budget, check_X
 from sksubsel.baselines import SubsetCallback
-from sksubsel.benchmark.records import data_key
+from sksubsel.benchmark.records import data_key, zoo_of
 from sksubsel.benchmark.tasks import kind_of
 from sksubsel.subselnet import SubSelNet
 
@@ -135,7 +135,7 @@ def _check_net(net, where, zoo):
         check_is_fitted(net)
     except ValueError as error:
         raise ValueError(f"{where} must be fitted; got one that is not") from error
-    if data_key(net.zoo_) != data_key(zoo):
+    if data_key(zoo_of(net, where)) != data_key(zoo):
         raise ValueError(f"{where} must be fitted on the instances and labels of zoo; got others")
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "run_key",
     "selector_key",
     "validation_key",
+    "zoo_of",
 ]
 
 _NOT_CONTENT = ("verbose", "n_jobs", "memory", "device")
@@ -126,11 +127,28 @@ def selector_key(selector) -> str:
     """
     if isinstance(selector, SubSelNet):
         parts = selector.encoder_, selector.approximator_, selector.selector_
-        return joblib.hash(([_plain(part) for part in parts], _zoo(selector.zoo_)))
+        known = [_plain(part) for part in parts], _zoo(zoo_of(selector, "a SubSelNet"))
+        return joblib.hash((*known, "mean") if selector.on_novel == "mean" else known)
     if hasattr(selector, "get_params") and not isinstance(selector, type):
         left_out = ("budget", "random_state", "keep_rows")
         return joblib.hash((_kind(selector), _params(selector, *left_out)))
     return joblib.hash(_plain(selector))
+
+
+def zoo_of(net, where):
+    """The zoo of a fitted SubSelNet.
+
+    Raises
+    ------
+    ValueError
+        If it was saved without it.
+    """
+    if not hasattr(net, "zoo_"):
+        raise ValueError(
+            f"{where} must have its zoo, which says what it was fitted on; got one that was saved "
+            "without it (net.save(folder, include_zoo=True) writes it too)"
+        )
+    return net.zoo_
 
 
 def record_key(recipe, selector, arch, budget, seed, soft) -> str:
@@ -154,7 +172,7 @@ def _plain(value):
     """What stands for a value in a digest."""
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if isinstance(value, SubSelNet) and hasattr(value, "zoo_"):
+    if isinstance(value, SubSelNet) and hasattr(value, "encoder_"):
         return selector_key(value)
     if hasattr(value, "get_params") and not isinstance(value, type):
         return _kind(value), _params(value)

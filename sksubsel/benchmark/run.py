@@ -58,6 +58,12 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
         chosen[key] = own if values is None else [own[own.index(value)] for value in values]
     seeds = chosen["seeds"]
     folder.mkdir(parents=True, exist_ok=True)
+    asked = [name for name in only if specs[name].get("another_kind")]
+    if asked and len({arch.space for arch in compared_architectures(config)}) < 2:
+        raise ValueError(
+            f"selectors {asked} need compared architectures of two or more spaces (another_kind); "
+            "got one (a larger n_unseen or n_validation draws more)"
+        )
     data = load_data(**config["data"])
     drawn, seen, zoo = fit_zoo(config, data, folder, n_jobs, verbose)
     selectors, soft = {}, {}
@@ -132,24 +138,19 @@ def fit_selector(name, config, data, drawn, seen, zoo, folder, seeds):
 class ForAnotherKind(BaseEstimator):
     """Rows that a net selects for an architecture of another space than the one asked about.
 
+    To a comparison it is a function: what the net has cost is told beside the net itself.
+
     Parameters
     ----------
     net : SubSelNet
         Fitted.
     archs : list of Architecture
         From them the next one of another space is taken, going round.
-
-    Raises
-    ------
-    ValueError
-        If all are of one space.
     """
 
     def __init__(self, net, archs):
         self.net = net
         self.archs = archs
-        if len({arch.space for arch in archs}) < 2:
-            raise ValueError("another_kind needs compared architectures of two or more spaces")
 
     def __call__(self, arch, budget, seed):
         """Rows (B,)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -38,8 +38,8 @@ class MessagePassing(nn.Module):
 
     def forward(self, graphs: PackedGraphs, r: Tensor, last: nn.Linear) -> Tensor:
         """From r (M, n_hidden), where h is ``last(r)``, to the next r, of ``self.last``."""
-        to_edge, edge_norm, _, edge_out = self.edge_emb
-        to_update, update_norm, _, _ = self.update
+        to_edge, edge_norm, edge_out = _parts(self.edge_emb)
+        to_update, update_norm, _ = _parts(self.update)
         own, from_sum = to_update.weight.split(to_update.in_features // 2, dim=1)
         edge = F.relu(edge_norm(_product(r, last, to_edge.weight, to_edge.bias)))
         message = F.linear(graphs.neighbor_sum(edge), from_sum @ edge_out.weight)
@@ -49,7 +49,13 @@ class MessagePassing(nn.Module):
     @property
     def last(self) -> nn.Linear:
         """The linear map that makes h of what `forward` returns."""
-        return self.update[-1]
+        return _parts(self.update)[-1]
+
+
+def _parts(layers: Any) -> tuple[nn.Linear, nn.Module, nn.Linear]:
+    """Linear map, normalisation and last linear map of `_two_layers`."""
+    first, norm, _, last = layers
+    return first, norm, last
 
 
 def _product(r: Tensor, first: nn.Linear, weight: Tensor, bias: Tensor) -> Tensor:
@@ -115,7 +121,8 @@ class GraphVAE(nn.Module):
             ops = ops.masked_fill(hidden, 0)
             attributes = attributes.masked_fill(hidden[:, None], 0.0)
         known = torch.cat([F.one_hot(ops, self.n_ops).to(attributes.dtype), attributes], dim=1)
-        r, last = self.init_node[:-1](known), self.init_node[-1]
+        r: Tensor = self.init_node[:-1](known)
+        last: Any = self.init_node[-1]
         for message_passing in self.rounds:
             r, last = message_passing(graphs, r, last), message_passing.last
         h = last(r)

@@ -74,7 +74,7 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def check_target(folder: Path, known: set[str], overwrite: bool) -> None:
+def check_target(folder: Path, known: set[str], overwrite: bool, is_ours) -> None:
     """Raise FileExistsError unless a folder may be written: new, empty, or a net to replace.
 
     Parameters
@@ -83,6 +83,8 @@ def check_target(folder: Path, known: set[str], overwrite: bool) -> None:
     known : set of str
         Names of a net's files. A folder with any other is never replaced.
     overwrite : bool
+    is_ours : callable
+        ``is_ours(folder) -> bool``, whether files of these names are a net's.
     """
     if not folder.exists():
         return
@@ -98,6 +100,11 @@ def check_target(folder: Path, known: set[str], overwrite: bool) -> None:
         raise FileExistsError(
             f"overwrite=True replaces nothing but a saved net; {folder} also holds "
             f"{sorted(names - known)[:5]}"
+        )
+    if names and not is_ours(folder):
+        raise FileExistsError(
+            f"overwrite=True replaces nothing but a saved net; {folder} holds {sorted(names)}, and "
+            "no description of one"
         )
 
 

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sksubsel.approximator import ModelApproximator
 from sksubsel.encoder import ArchitectureEncoder
-from sksubsel.persistence.document import MAX_BYTES, dump_document, parse_document
+from sksubsel.persistence.document import FORMAT, MAX_BYTES, dump_document, parse_document
 from sksubsel.persistence.errors import SavedModelError
 from sksubsel.persistence.files import check_target, hash_file, read_file, write_folder
 from sksubsel.persistence.kinds import of_type, plain, whole
@@ -86,7 +86,7 @@ def save_net(net, folder, root, *, include_zoo=False, overwrite=False) -> None:
             f"{type(net).__name__}. Save the net with joblib.dump instead"
         )
     folder = Path(folder).resolve()
-    check_target(folder, _FILES, overwrite)
+    check_target(folder, _FILES, overwrite, _is_saved_net)
     if include_zoo and "zoo_" not in vars(net):
         raise ValueError("include_zoo must be False for a net that was loaded without its zoo")
     layouts = [*LAYOUTS, _NetLayout(root, include_zoo)]
@@ -104,6 +104,15 @@ def save_net(net, folder, root, *, include_zoo=False, overwrite=False) -> None:
     for name, tensor in writer.tensors.items():
         parts.setdefault(ZOO_TENSORS if name.startswith("zoo_.") else TENSORS, {})[name] = tensor
     write_folder(folder, lambda target: _write(target, parts, writer.objects))
+
+
+def _is_saved_net(folder):
+    """Whether a folder's document begins as ours do, damaged further on or not."""
+    try:
+        with open(folder / DOCUMENT, "rb") as file:
+            return f'"format": "{FORMAT}"'.encode() in file.read(200)
+    except OSError:
+        return False
 
 
 def load_net(folder, root):

@@ -244,7 +244,10 @@ class BaseSearch(BestEstimator, ABC):
         candidates = self._last(self.results_)
         scores = candidates.score.to_numpy()
         if np.isnan(scores).all():
-            raise RuntimeError("all trainings failed; the warning says why the first did")
+            raise RuntimeError(
+                "no training that the best could be one of succeeded; the warning says why the "
+                "first failed"
+            )
         best = candidates.iloc[int(np.nanargmax(scores))]
         self.best_architecture_, self.best_score_ = best.architecture, float(best.score)
         progress.say(f"best score {self.best_score_:.4f}, of {self.best_architecture_.hash}")

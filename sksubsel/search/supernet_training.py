@@ -7,6 +7,7 @@ import math
 import torch
 import torch.nn.functional as F
 
+from sksubsel._net import seeded
 from sksubsel.networks.darts_supernet import DARTSSupernet
 from sksubsel.search.bilevel import first_order_gradient, second_order_gradient
 
@@ -31,8 +32,7 @@ class SupernetTraining:
 
     def __init__(self, X, y, n_classes, settings, seed):
         self.X, self.y, self.settings = X.to(settings["device"]), y.to(settings["device"]), settings
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)  # inside fork_rng
+        with seeded(seed):
             self.network = DARTSSupernet(
                 tuple(X.shape[1:]), n_classes,
                 stem_channels=settings["stem_channels"], n_layers=settings["n_layers"],
@@ -131,6 +131,7 @@ class SupernetTraining:
         """Rows in random order, in parts that differ by at most one in size."""
         order = rows[torch.randperm(len(rows), generator=self.generator)]
         n_batches = -(-len(rows) // self.settings["batch_size"])
+        n_batches = max(1, min(n_batches, len(rows) // 2))  # one image breaks batch normalisation
         return list(torch.tensor_split(order, n_batches))
 
     def _loss(self, rows, sample_weight):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import delayed
-from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -228,13 +228,13 @@ def check_selector(selector, X, y):
                 "selector must be a fitted SubSelNet; got one that is not (where it is cloned, "
                 "as by GridSearchCV, wrap it in sklearn.frozen.FrozenEstimator)"
             ) from error
-        zoo = selector.zoo_
+        zoo = records.zoo_of(selector, "selector")
         if zoo.X_ is not X and not (np.array_equal(zoo.X_, X) and np.array_equal(zoo.y_, y)):
             raise ValueError(
                 f"selector must be fitted on the {len(X)} instances that are trained on, since it "
                 f"selects among its own {len(zoo.y_)}; got others. Pass the instances that it was "
                 "fitted on, and others to validate with"
             )
-    elif isinstance(selector, BaseEstimator):
+    elif hasattr(selector, "_parameter_constraints"):
         selector._validate_params()
     return selector

@@ -251,6 +251,23 @@ def test_selectors_are_known_by_what_they_are(tiny, selectors):
     assert selector_key(rs2) == selector_key(SubsetCallback(RS2Strategy(), budget=0.3))
     inside = {selector_key(partial(chosen_by, one)) for one in (net, again, few)}
     assert len(inside) == 3
+    before = selector_key(net)
+    net.set_params(on_novel="mean")
+    assert selector_key(net) != before
+    net.set_params(on_novel="ignore")
+    assert selector_key(net) == before
+    net.set_params(on_novel="warn")
+
+
+def test_a_net_without_its_zoo_is_refused(tiny, selectors, tmp_path):
+    selectors["net"].save(tmp_path / "net")
+    net = SubSelNet.load(tmp_path / "net")
+    with pytest.raises(
+        ValueError, match=r"selectors\['net'\] must have its zoo, .*include_zoo=True"
+    ):
+        run(tiny, {"net": net})
+    with pytest.raises(ValueError, match="a SubSelNet must have its zoo"):
+        selector_key(partial(chosen_by, net))
 
 
 def chosen_by(net, arch, budget, seed):

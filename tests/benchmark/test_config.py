@@ -149,8 +149,31 @@ def test_what_is_selected_for_another_kind():
     chosen = [archs.index(other(arch, 5, 7)[0]) for arch in archs]
     assert chosen == [1, 3, 3, 1]
     assert other(archs[0], 5, 7)[1:] == (5, 7)
-    with pytest.raises(ValueError, match="two or more spaces"):
-        ForAnotherKind(Echo(), mlps)
+
+
+def test_another_kind_in_a_comparison(tmp_path):
+    path = tmp_path / "mixed.toml"
+    spaces = """
+name = "Mixed"
+[[space.spaces]]
+name = "MLP"
+widths = [8]
+[[space.spaces]]
+name = "Transformer"
+depths = [1]
+widths = [16]
+"""
+    text = CONFIG.replace("stem_channels = 4\nn_stacks = 1\nn_cells = 1\n", spaces)
+    text = text.replace("zoo_size = 1", "another_kind = true").replace(
+        "seeds = [0, 1]", "seeds = [0]"
+    )
+    path.write_text(text.replace("n_unseen = 2", "n_unseen = 4"))
+    table = run_config(path, tmp_path / "run", only=["proxy"], budgets=[0.1], verbose=0)
+    assert set(table.method) == {"full data", "proxy"} and table.arch.nunique() == 4
+    path.write_text(text.replace("n_unseen = 2", "n_unseen = 1"))
+    with pytest.raises(ValueError, match="'proxy'.* two or more spaces .another_kind"):
+        run_config(path, tmp_path / "other", only=["proxy"], verbose=0)
+    assert not list((tmp_path / "other").glob("zoo/*"))
 
 
 def test_selectors_of_a_file():

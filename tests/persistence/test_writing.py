@@ -124,6 +124,10 @@ def test_overwriting(tiny, net, tmp_path):
     with pytest.raises(FileExistsError, match="thesis.tex"):
         net.save(target, overwrite=True)
     assert (target / "thesis.tex").read_text() == "mine"
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / "net.json").write_text("{}")
+    with pytest.raises(FileExistsError, match="no description of one"):
+        net.save(tmp_path / "others", overwrite=True)
     (tmp_path / "file").write_text("mine")
     with pytest.raises(FileExistsError, match="file is a file"):
         net.save(tmp_path / "file", overwrite=True)
