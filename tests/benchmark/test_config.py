@@ -158,6 +158,7 @@ name = "Mixed"
 [[space.spaces]]
 name = "MLP"
 widths = [8]
+dropouts = [0.0]
 [[space.spaces]]
 name = "Transformer"
 depths = [1]
@@ -167,9 +168,11 @@ widths = [16]
     text = text.replace("zoo_size = 1", "another_kind = true").replace(
         "seeds = [0, 1]", "seeds = [0]"
     )
-    path.write_text(text.replace("n_unseen = 2", "n_unseen = 4"))
+    # of this seed the first two are of two kinds
+    text = text.replace("n_seen = 6", "n_seen = 10\nseed = 3")
+    path.write_text(text)
     table = run_config(path, tmp_path / "run", only=["proxy"], budgets=[0.1], verbose=0)
-    assert set(table.method) == {"full data", "proxy"} and table.arch.nunique() == 4
+    assert set(table.method) == {"full data", "proxy"} and table.arch.nunique() == 2
     path.write_text(text.replace("n_unseen = 2", "n_unseen = 1"))
     with pytest.raises(ValueError, match="'proxy'.* two or more spaces .another_kind"):
         run_config(path, tmp_path / "other", only=["proxy"], verbose=0)
