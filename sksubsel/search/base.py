@@ -159,7 +159,7 @@ class BaseSearch(BestEstimator, ABC):
         ValueError
             If something is wrong with the data or a parameter, before anything is trained.
         RuntimeError
-            If all trainings failed and ``on_error="warn"``.
+            If no training that the best could be one of succeeded, and ``on_error="warn"``.
         """
         X, codes, task, classes = check_instances(X, y)
         rng = check_random_state(self.random_state)
