@@ -362,6 +362,12 @@ def as_tensor(array) -> torch.Tensor:
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
+def forked_rng(device="cpu"):
+    """A context after which the generators of the CPU and of a CUDA device are as before."""
+    device = torch.device(device)
+    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+
+
 @contextmanager
 def seeded(seed, device="cpu"):
     """Let the generators of the CPU and of a device start from a seed; then put them back.
@@ -372,7 +378,7 @@ def seeded(seed, device="cpu"):
     these are not in use note the call stack each time, which takes milliseconds.
     """
     device = torch.device(device)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with forked_rng(device):
         if device.type not in ("cpu", "cuda"):
             torch.manual_seed(seed)
         torch.default_generator.manual_seed(seed)

@@ -12,7 +12,7 @@ import torch
 from sklearn.utils import check_random_state
 from torch import nn
 
-from sksubsel._net import EpochEnd, predict_net, seeded
+from sksubsel._net import EpochEnd, forked_rng, predict_net, seeded
 from sksubsel.networks.proxy import build_proxy
 from sksubsel.zoo.classifier import ArchitectureClassifier, _estimate_batch_norm, _tensor
 
@@ -135,8 +135,7 @@ class Recorder:
 
         def predict():
             # a data loader draws a seed, which the training must not miss
-            device = _device(model)
-            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            with forked_rng(_device(model)):
                 return self._watch(model.module_, lambda: model.predict_proba(X))
 
         # One `fit`, as each `partial_fit` would start learning-rate schedules anew.
@@ -232,7 +231,7 @@ def _is_skorch_net(estimator):
 
 def _device(model):
     """Where a skorch net is; of anything else the CPU."""
-    return torch.device((_is_skorch_net(model) and model.device) or "cpu")
+    return (_is_skorch_net(model) and model.device) or "cpu"
 
 
 def _watch_last_layer(module, predict, n_samples, keep_features):

@@ -72,9 +72,8 @@ class Trainer:
         self, arch, rows=None, soft_targets=None, random_state=0, *, sample_weight=None, **params
     ):
         """Train one architecture, as `ModelZoo.train`."""
-        y = self.labels(self.y_)
         return train_on_rows(
-            self.estimator_, arch, self.X_, y, rows, random_state,
+            self.estimator_, arch, self.X_, self.y_, self.classes_, rows, random_state,
             soft_targets=soft_targets, sample_weight=sample_weight, **params,
         )  # fmt: skip
 

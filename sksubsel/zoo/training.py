@@ -23,7 +23,7 @@ def seed_of(arch, random_seed: int, repeat: int = 0) -> int:
 
 
 def train_on_rows(
-    estimator, arch, X, y, rows, seed, *, soft_targets=None, sample_weight=None, **params
+    estimator, arch, X, y, classes, rows, seed, *, soft_targets=None, sample_weight=None, **params
 ):
     """Train an architecture on some of the instances.
 
@@ -32,7 +32,9 @@ def train_on_rows(
     estimator : ArchitectureClassifier or ArchitectureRegressor
         Prototype; `params` are changed in it.
     arch : Architecture
-    X, y : arrays of N instances and their labels
+    X, y : arrays of N instances and their codes, or targets
+    classes : ndarray of shape (C,) or None
+        Labels that the codes stand for.
     rows : int array of shape (B,) or None
         None takes all.
     seed : int
@@ -48,6 +50,8 @@ def train_on_rows(
     model.set_params(architecture=arch, random_state=seed_of(arch, seed), **params)
     if rows is not None:
         X, y = X[rows], y[rows]
+    if classes is not None:
+        y = classes[y]
     given = {"soft_targets": soft_targets, "sample_weight": sample_weight}
     return model.fit(X, y, **{name: v for name, v in given.items() if v is not None})
 
