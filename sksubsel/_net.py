@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Mapping
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
@@ -360,6 +362,19 @@ def epochs_of(net) -> list[dict]:
 def as_tensor(array) -> torch.Tensor:
     """A tensor that shares the array's memory, but for read-only ones, which are copied."""
     return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def shared_tensor(array) -> torch.Tensor:
+    """A tensor that shares the array's memory also where that is read-only: never to be written to.
+
+    torch warns of a read-only array, once, whatever is done with it; seen through another object
+    that gives its address, it is none.
+    """
+    if array.flags.writeable or not array.size:
+        return as_tensor(array)
+    seen = types.SimpleNamespace(owner=array)
+    seen.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}
+    return torch.from_numpy(np.asarray(seen))
 
 
 def forked_rng(device="cpu"):

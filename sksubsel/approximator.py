@@ -6,69 +6,21 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
 
-from sksubsel._net import as_tensor, epochs_of, fit_net, seeded
+from sksubsel._net import epochs_of, fit_net, seeded, shared_tensor
 from sksubsel._validation import check_device
-from sksubsel.features import InstanceFeatures
+from sksubsel.features import InstanceFeatures, as_features
 from sksubsel.nn.approximator import SUMMARIES, ApproximatorNet, split_padding
+from sksubsel.nn.pairs import MAX_ARCHS, MIN_PROBA, PairLoss
 from sksubsel.predictions import Predictions
 
-_MAX_ARCHS = 64  # architectures in one training step
 _MAX_JUDGED = 4096  # instances that judge the architectures held out
-_MIN_PROBA = 1e-4  # log-probabilities are cut here: beyond it a zoo's mean is noise
-
-
-class _PairLoss(nn.Module):
-    """Mean loss over the pairs of (up to 64 of) the architectures and a batch of instances.
-
-    In evaluation mode, of the architectures held out.
-    """
-
-    def __init__(self, net, embeddings, inputs, targets, classification, held_out):
-        super().__init__()
-        self.net, self.classification = net, classification
-        h, mask = split_padding(embeddings)
-        fitted = np.setdiff1d(np.arange(len(targets)), held_out)
-        tensors = {
-            "h": h,
-            "mask": mask,
-            "inputs": inputs,
-            "targets": targets,
-            "fitted": torch.from_numpy(fitted),
-            "held_out": torch.from_numpy(held_out),
-        }
-        for name, tensor in tensors.items():
-            self.register_buffer(name, tensor, persistent=False)
-
-    def forward(self, index):
-        archs = self.fitted if self.training else self.held_out
-        if len(archs) > _MAX_ARCHS:
-            archs = archs[torch.randperm(len(archs), device=index.device)[:_MAX_ARCHS]]
-        targets = self.targets[archs][:, index].float()  # (A, n, C)
-        base = self._base(targets, index) if self.net.residual else None
-        out = self.net(self.h[archs], self.mask[archs], self.inputs[index], base)
-        if not self.classification:
-            return F.mse_loss(out, targets)
-        # KL(p_trained || p_predicted), paper Eq. 7
-        return F.kl_div(out.log_softmax(-1), targets, reduction="none").sum(-1).mean()
-
-    def _base(self, targets, index):
-        """What the other fitted architectures say of each instance, (A or 1, n, C)."""
-        total = self.targets[self.fitted][:, index].float().sum(0)
-        n_fitted = len(self.fitted)
-        if not self.training:
-            mean = (total / n_fitted).unsqueeze(0)
-        elif n_fitted == 1:
-            mean = torch.full_like(targets, 1 / targets.shape[-1] if self.classification else 0.0)
-        else:
-            mean = (total - targets) / (n_fitted - 1)
-        return mean.clamp_min(_MIN_PROBA).log() if self.classification else mean
+_MAX_HIDDEN = 2**29  # bytes of the instances' layer beyond which it is computed when asked for
+_MAX_BASE = 2**30  # bytes of the zoo's mean as float32 beyond which it is kept as float16
 
 
 class ModelApproximator(TransformerMixin, BaseEstimator):
@@ -116,14 +68,16 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
     ----------
     module_ : torch.nn.Module
         The fitted :class:`~sksubsel.nn.approximator.ApproximatorNet`.
-    features_ : ndarray of shape (N, F), float32
+    features_ : ndarray of shape (N, F), float32 or float16
+        As the transformer gives them: a memory-mapped array of these dtypes is not copied.
     feature_transformer_ : transformer
     shape_ : tuple
         (N, C).
-    base_ : ndarray of shape (N, C), float32
+    base_ : ndarray of shape (N, C), float32, or float16 where that would take more than 1 GiB
         Log of the zoo's mean probabilities (its mean output for regression).
-    hidden_ : ndarray of shape (N, hidden_dim), float32
-        First layer of what depends on the instances alone, computed once.
+    hidden_ : ndarray of shape (N, hidden_dim), float32, or None
+        First layer of what depends on the instances alone, computed once; None where it would take
+        more than 512 MiB: then it is computed, chunk by chunk, with each prediction.
     n_epochs_ : int
         Epochs of the final training.
     history_ : list of dict
@@ -134,7 +88,9 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
     Notes
     -----
     Time O(A N (F + C) hidden_dim) an epoch of training; O(N C hidden_dim) per architecture
-    predicted. Memory O(N (F + C + hidden_dim)); no (architecture, instance) array outlives a batch.
+    predicted, O(N hidden_dim (F + C)) where ``hidden_`` is None. Memory O(N (F + C + hidden_dim)),
+    and where they are large only the 2 N C bytes of ``base_`` beside what is memory-mapped; no
+    (architecture, instance) array and no one-hot label outlives a batch.
 
     References
     ----------
@@ -227,28 +183,32 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         self.task_ = zoo.task_
         features = clone(self.features) if self.features is not None else InstanceFeatures()
         self.feature_transformer_ = features
-        self.features_ = np.ascontiguousarray(features.fit_transform(zoo.X_), dtype=np.float32)
-        targets, labels = self._targets(zoo)
+        self.features_ = as_features(features.fit_transform(zoo.X_))
+        self.y_ = zoo.y_
+        targets = self._targets(zoo)
         self.shape_ = targets.shape[1:]
-        inputs = as_tensor(self.features_)
-        if self.residual:
-            inputs = torch.cat([inputs, torch.from_numpy(labels)], dim=1)
         self.latent_dim_ = embeddings.shape[2]
-        h, y = torch.from_numpy(embeddings[zoo.trained_]), as_tensor(targets)
-        held_out = self._held_out(len(y), seed)
+        pairs = {
+            "embeddings": torch.from_numpy(embeddings[zoo.trained_]),
+            "features": shared_tensor(self.features_),
+            "labels": self._labels(slice(None)) if self.residual else None,
+            "targets": shared_tensor(targets),
+            "classification": self.task_ == "classification",
+        }
+        held_out = self._held_out(len(targets), seed)
         self.validation_history_ = []
         self.n_epochs_ = self.max_epochs
         if len(held_out):
-            _, net = self._train(h, inputs, y, held_out, None, device, seed)
+            _, net = self._train(pairs, held_out, None, device, seed)
             self.validation_history_ = epochs_of(net)
-            self.n_epochs_ = self._best_epoch(h, inputs, y, held_out, device, seed)
+            self.n_epochs_ = self._best_epoch(pairs, held_out, device, seed)
         nobody = np.empty(0, dtype=np.int64)
-        self.module_, net = self._train(h, inputs, y, nobody, self.n_epochs_, device, seed)
+        self.module_, net = self._train(pairs, nobody, self.n_epochs_, device, seed)
         self.history_ = [] if net is None else epochs_of(net)
         self.n_epochs_ = len(self.history_)
         self.device_ = device
         self._cache = None
-        self._fit_instances(inputs, targets)
+        self._fit_instances(targets)
         return self
 
     def transform(self, embeddings) -> Predictions:
@@ -270,7 +230,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
                 f"embeddings must have D={self.latent_dim_}, as in fit; got {embeddings.shape}"
             )
         with torch.no_grad():
-            h, mask = split_padding(as_tensor(embeddings).to(self.device_))
+            h, mask = split_padding(shared_tensor(embeddings).to(self.device_))
             summaries = self.module_.summary(h, mask).cpu().numpy()
         return Predictions(self, embeddings, summaries)
 
@@ -297,7 +257,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
     def _mean_outputs(self, rows) -> np.ndarray:
         """What the zoo says of some instances on average, (n, C)."""
         if self.task_ == "classification":
-            mean = np.exp(self.base_[rows])
+            mean = np.exp(self.base_[rows].astype(np.float32, copy=False))
             return mean / mean.sum(axis=1, keepdims=True)
         return self.base_[rows] * self.scale_ + self.location_
 
@@ -315,13 +275,15 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
                 total -= ((target - guess) ** 2).sum()
         return float(total / (len(zoo.trained_) * n_samples))
 
-    def _train(self, h, inputs, targets, held_out, n_epochs, device, seed):
+    def _train(self, pairs, held_out, n_epochs, device, seed):
         """A module trained for `n_epochs` (None: all), and its net (None where it is untrained)."""
+        n_samples, n_features = pairs["features"].shape
+        n_outputs = self.shape_[1]  # as many columns as labels have: one-hot, or one target
         with seeded(seed):
             module = ApproximatorNet(
                 self.latent_dim_,
-                inputs.shape[1],
-                self.shape_[1],
+                n_features + (n_outputs if self.residual else 0),
+                n_outputs,
                 self.approximator,
                 self.residual,
                 self.hidden_dim,
@@ -329,12 +291,12 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
             ).to(device)
         if n_epochs == 0:
             return module.eval(), None
-        n_instances = max(1, self.batch_size // min(len(targets), _MAX_ARCHS))
-        n_steps = -(-len(inputs) // n_instances)
+        n_instances = max(1, self.batch_size // min(len(pairs["targets"]), MAX_ARCHS))
+        n_steps = -(-n_samples // n_instances)
         max_epochs = self.max_epochs or max(5, -(-1000 // n_steps))
         net = fit_net(
-            _PairLoss(module, h, inputs, targets, self.task_ == "classification", held_out),
-            torch.arange(len(inputs)),
+            PairLoss(module, **pairs, held_out=held_out),
+            torch.arange(n_samples),
             loss=lambda output, *_: output,
             max_epochs=n_epochs or max_epochs,
             schedule_epochs=max_epochs,
@@ -344,7 +306,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
             weight_decay=self.weight_decay,
             schedule="cosine",
             gradient_clip=5.0,
-            valid=(self._judged(len(inputs), seed), None) if len(held_out) else None,
+            valid=(self._judged(n_samples, seed), None) if len(held_out) else None,
             early_stopping=self.n_iter_no_change if len(held_out) else None,
             callbacks=self.callbacks,
             device=device,
@@ -366,60 +328,84 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         rows = np.random.default_rng(seed).permutation(n_samples)[:_MAX_JUDGED]
         return torch.from_numpy(np.sort(rows))
 
-    def _best_epoch(self, h, inputs, targets, held_out, device, seed) -> int:
+    def _best_epoch(self, pairs, held_out, device, seed) -> int:
         """Number of epochs with the least validation loss; 0 is the untrained module's."""
         losses = [row["valid_loss"] for row in self.validation_history_]
         best = int(np.argmin(losses)) + 1
         if not self.residual:  # untrained, the plain form knows nothing
             return best
-        module, _ = self._train(h, inputs, targets, held_out, 0, device, seed)
-        start = _PairLoss(module, h, inputs, targets, self.task_ == "classification", held_out).to(
-            device
-        )
+        module, _ = self._train(pairs, held_out, 0, device, seed)
+        start = PairLoss(module, **pairs, held_out=held_out).to(device)
         with torch.no_grad():
-            loss = float(start.eval()(self._judged(len(inputs), seed).to(device)))
+            loss = float(start.eval()(self._judged(self.shape_[0], seed).to(device)))
         return best if losses[best - 1] < loss else 0
 
     def _targets(self, zoo):
-        """Outputs (A, N, C) to be learned, and the labels (N, C) as the network is given them."""
+        """Outputs (A, N, C) to be learned."""
         targets = zoo.predictions_
         if self.task_ == "classification":
-            return targets, np.eye(targets.shape[2], dtype=np.float32)[zoo.y_]
-        targets = np.asarray(targets, dtype=np.float32)
+            return targets
         self.location_, self.scale_ = float(zoo.y_.mean()), float(zoo.y_.std()) or 1.0
-        labels = (zoo.y_[:, None] - self.location_) / self.scale_
-        return (targets - self.location_) / self.scale_, labels.astype(np.float32)
+        return (np.asarray(targets, dtype=np.float32) - self.location_) / self.scale_
 
-    def _fit_instances(self, inputs, targets):
-        """Compute once what every later prediction needs of the instances."""
-        mean = targets.mean(axis=0, dtype=np.float32)
+    def _labels(self, rows):
+        """Some labels as the network takes them: codes (n,), or standardised targets (n, 1)."""
+        labels = self.y_[rows]
         if self.task_ == "classification":
-            mean = np.log(np.maximum(mean, _MIN_PROBA))
-        self.base_ = mean
-        hidden = np.empty((len(inputs), self.hidden_dim), dtype=np.float32)
+            return shared_tensor(labels)
+        labels = (labels[:, None] - self.location_) / self.scale_
+        return torch.from_numpy(labels.astype(np.float32))
+
+    def _fit_instances(self, targets):
+        """Compute once what every later prediction needs of the instances."""
+        n_samples, n_outputs = self.shape_
+        small = 4 * n_samples * n_outputs <= _MAX_BASE
+        self.base_ = np.empty(self.shape_, dtype=np.float32 if small else np.float16)
+        self.hidden_ = None
+        if 4 * n_samples * self.hidden_dim <= _MAX_HIDDEN:
+            self.hidden_ = np.empty((n_samples, self.hidden_dim), dtype=np.float32)
+        size = max(1, 2**24 // n_outputs) if self.hidden_ is None else 16384
+        for start in range(0, n_samples, size):
+            rows = slice(start, start + size)
+            mean = targets[:, rows].mean(axis=0, dtype=np.float32)
+            if self.task_ == "classification":
+                mean = np.log(np.maximum(mean, MIN_PROBA))
+            self.base_[rows] = mean
+            if self.hidden_ is not None:
+                self.hidden_[rows] = self._hidden(rows, torch.from_numpy(mean)).cpu().numpy()
+
+    def _hidden(self, rows, base):
+        """The instances' layer for some rows, whose base is known, (n, hidden_dim)."""
+        labels = self._labels(rows).to(self.device_) if self.residual else None
+        features = torch.from_numpy(np.asarray(self.features_[rows], dtype=np.float32))
         with torch.no_grad():
-            for start in range(0, len(inputs), 16384):
-                rows = slice(start, start + 16384)
-                part = self.module_.instance_part(
-                    inputs[rows].to(self.device_), torch.from_numpy(mean[rows]).to(self.device_)
-                )
-                hidden[rows] = part.cpu().numpy()
-        self.hidden_ = hidden
+            return self.module_.instance_part(
+                features.to(self.device_), labels, base.to(self.device_)
+            )
 
     def _outputs(self, summaries, rows) -> np.ndarray:
         """Outputs (A, n, C) for summaries (A, D) on some instances."""
-        if self._cache is None:
-            self._cache = [as_tensor(a).to(self.device_) for a in (self.hidden_, self.base_)]
-        hidden, base = self._cache
-        if not isinstance(rows, slice):
-            rows = torch.as_tensor(np.asarray(rows), device=hidden.device)
+        hidden, base = self._instances(rows)
         with torch.no_grad():
             out = self.module_.combine(
-                torch.from_numpy(summaries).to(hidden.device), hidden[rows][None], base[rows][None]
+                torch.from_numpy(summaries).to(hidden.device), hidden[None], base[None]
             )
             if self.task_ == "classification":
                 return out.softmax(-1).cpu().numpy()
             return (out * self.scale_ + self.location_).cpu().numpy()
+
+    def _instances(self, rows):
+        """What `combine` takes of some instances: (n, hidden_dim) and (n, C), on the device."""
+        if self.hidden_ is None:  # too large to be kept on a device, too
+            base = torch.from_numpy(np.asarray(self.base_[rows], dtype=np.float32))
+            base = base.to(self.device_)
+            return self._hidden(rows, base), base
+        if self._cache is None:
+            self._cache = [shared_tensor(a).to(self.device_) for a in (self.hidden_, self.base_)]
+        hidden, base = self._cache
+        if not isinstance(rows, slice):
+            rows = torch.as_tensor(np.asarray(rows), device=hidden.device)
+        return hidden[rows], base[rows].float()
 
     def __getstate__(self):
         # a model fitted on an accelerator must load where there is none

@@ -170,6 +170,13 @@ class InstanceFeatures(
         return Z
 
 
+def as_features(array) -> np.ndarray:
+    """Features as they are kept: float32 or float16 as they come, anything else as float32."""
+    array = np.asarray(array)
+    dtype = array.dtype if array.dtype in (np.float16, np.float32) else np.float32
+    return np.ascontiguousarray(array, dtype=dtype)
+
+
 def _chunks(X, n_rows=None):
     size = max(1, _CHUNK_VALUES // math.prod(X.shape[1:]))
     return gen_batches(len(X) if n_rows is None else n_rows, size)

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sksubsel._validation import check_budget, check_device
-from sksubsel.features import InstanceFeatures
+from sksubsel.features import InstanceFeatures, as_features
 from sksubsel.predictions import as_predictions
 from sksubsel.samplers.coverage import CoverageIndex
 from sksubsel.samplers.design import DesignIndex
@@ -84,7 +84,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
 
     Attributes
     ----------
-    features_ : ndarray of shape (N, F), float32
+    features_ : ndarray of shape (N, F), float32 or float16
     strata_ : ndarray of shape (N,), int64
     scorer_ : InductiveScorer or None
         None in transductive mode, and by design.
@@ -430,9 +430,10 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         return squared_error(outputs, self.y_[rows]) / (float(self.y_.var()) or 1.0)
 
     def _labels(self):
+        """Labels as the scorer takes them: codes (N,), or standardised targets (N, 1)."""
         if self.task_ == "classification":
-            return np.eye(self.n_outputs_, dtype=np.float32)[self.y_]
-        return self._standardised(self.y_)[:, None]
+            return self.y_
+        return self._standardised(self.y_)[:, None].astype(np.float32)
 
     def _standardised(self, outputs):
         """Continuous outputs in units of the labels' deviation; probabilities as they are."""
@@ -444,4 +445,4 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         if self.features is None and predictions.features is not None:
             return predictions.features
         features = InstanceFeatures() if self.features is None else clone(self.features)
-        return np.ascontiguousarray(features.fit_transform(zoo.X_), dtype=np.float32)
+        return as_features(features.fit_transform(zoo.X_))

@@ -3,6 +3,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy.special import softmax
+from sklearn.base import clone
+from sklearn.preprocessing import FunctionTransformer
 
 from sksubsel import ModelApproximator
 from sksubsel.predictions import ArrayPredictions, as_predictions
@@ -185,3 +187,36 @@ def test_no_epochs_are_the_zoos_mean(data):
     assert not ArrayPredictions(np.asarray(predictions)).same_for_all
     with pytest.raises(ValueError, match="max_epochs must be at least 1 without residual; got 0"):
         ModelApproximator(max_epochs=0, residual=False).fit(embeddings, zoo)
+
+
+def test_large_pools_keep_less_and_predict_the_same(data, monkeypatch):
+    embeddings, zoo = data
+    small = ModelApproximator(max_epochs=2, early_stopping=False, random_state=0)
+    kept = small.fit(embeddings, zoo).predict_proba(embeddings[:3])
+    monkeypatch.setattr("sksubsel.approximator._MAX_HIDDEN", 0)
+    monkeypatch.setattr("sksubsel.approximator._MAX_BASE", 0)
+    large = clone(small).fit(embeddings, zoo)
+    assert large.hidden_ is None and large.base_.dtype == np.float16
+    np.testing.assert_allclose(large.predict_proba(embeddings[:3]), kept, atol=2e-3)
+    predictions = large.transform(embeddings[:3])
+    some = np.array([7, 2, 250])
+    np.testing.assert_allclose(predictions.rows(some), kept[:, some], atol=2e-3)
+    assert large.score_mean(zoo) == pytest.approx(small.score_mean(zoo), abs=1e-3)
+
+
+def test_mapped_features_and_predictions_are_not_copied(data, tmp_path):
+    embeddings, zoo = data
+    for name, array in (("X", zoo.X_.astype(np.float16)), ("p", zoo.predictions_)):
+        np.save(tmp_path / name, array)
+    zoo = zoo.take(np.arange(len(zoo)))
+    zoo.X_ = np.load(tmp_path / "X.npy", mmap_mode="r")
+    zoo.predictions_ = np.load(tmp_path / "p.npy", mmap_mode="r")
+    model = ModelApproximator(
+        features=FunctionTransformer(), max_epochs=1, early_stopping=False, random_state=0
+    ).fit(embeddings, zoo)
+    assert model.features_.dtype == np.float16 and np.shares_memory(model.features_, zoo.X_)
+    zoo.X_ = zoo.X_.astype(np.float32)
+    in_memory = clone(model).fit(embeddings, zoo)
+    np.testing.assert_array_equal(
+        model.predict_proba(embeddings[:2]), in_memory.predict_proba(embeddings[:2])
+    )

@@ -58,7 +58,7 @@ def test_accuracy(approximator, embeddings, data, classes):
     summaries = approximator.transform(embeddings)._summaries
     features = approximator.feature_transformer_.transform(data.X_test)
     with torch.no_grad():
-        hidden = approximator.module_.instance_part(torch.as_tensor(features), None)
+        hidden = approximator.module_.instance_part(torch.as_tensor(features), None, None)
         out = approximator.module_.combine(torch.as_tensor(summaries), hidden[None], None)
     found = classes[out.argmax(dim=-1).numpy()]
     return (found == data.y_test).mean(axis=1)

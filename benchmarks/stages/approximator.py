@@ -35,8 +35,7 @@ class Problem:
         )
         zoo = planted_zoo(archs, X, y)
         self.zoo, self.unseen = zoo[:N_ARCHS], zoo[N_ARCHS:]
-        labels = torch.from_numpy(np.eye(N_CLASSES, dtype=np.float32)[zoo.y_])
-        self.X, self.labels = torch.from_numpy(X), labels
+        self.X, self.labels = torch.from_numpy(X), torch.from_numpy(zoo.y_)
         self.h, self.mask = split_padding(torch.from_numpy(self.embeddings))
 
     def fit(self, device="cpu", **params):
@@ -119,7 +118,7 @@ def by_pairs(data, max_steps=None):
         target = targets[archs, rows].float()
         base = ((total[rows] - target) / (n_archs - 1)).clamp_min(MIN_PROBA).log()
         z = net.summary(data.h[archs], data.mask[archs])
-        hidden = net.instance_part(torch.cat([data.X[rows], data.labels[rows]], dim=1), base)
+        hidden = net.instance_part(data.X[rows], data.labels[rows], base)
         out = net.combine(z, hidden.unsqueeze(1), base.unsqueeze(1)).squeeze(1)
         loss = F.kl_div(out.log_softmax(-1), target, reduction="batchmean")
         optimizer.zero_grad(set_to_none=True)
@@ -143,7 +142,9 @@ def held_out_kl(data, net):
         target = torch.from_numpy(data.unseen.predictions_[:, rows.numpy()]).float()
         out = base[rows].expand(len(target), -1, -1)
         if net is not None:
-            inputs = torch.cat([data.X[rows], data.labels[rows]], dim=1)
-            out = net(data.h[N_ARCHS:], data.mask[N_ARCHS:], inputs, base[rows][None])
+            out = net(
+                data.h[N_ARCHS:], data.mask[N_ARCHS:], data.X[rows], data.labels[rows],
+                base[rows][None],
+            )  # fmt: skip
         total += float(F.kl_div(out.log_softmax(-1), target, reduction="sum"))
     return total / (N_HELD_OUT * len(data.X))

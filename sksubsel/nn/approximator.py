@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -93,7 +94,8 @@ class ApproximatorNet(nn.Module):
     Parameters
     ----------
     latent_dim, n_features, n_outputs : int
-        D, the instances' input width, and C.
+        D, the instances' input width F (with the labels' C one-hot columns behind, or the one of a
+        target, where `residual`), and C.
     summary : {"attention", "feedforward", "lstm"}
     residual : bool
         Predict ``t(z) base_i + g(z, v_i)`` with a known base log-probability (or base output), t=1
@@ -126,25 +128,63 @@ class ApproximatorNet(nn.Module):
                 nn.init.zeros_(layer.weight)
                 nn.init.zeros_(layer.bias)
 
-    def instance_part(self, features: Tensor, base: Tensor | None) -> Tensor:
-        """What of the hidden layer depends on instances alone: (n, F), (n, C) -> (n, hidden)."""
-        hidden = self.from_instance(features)
+    def instance_part(self, features: Tensor, labels: Tensor | None, base: Tensor | None) -> Tensor:
+        """What of the hidden layer depends on instances alone, (n, hidden).
+
+        features (n, F); labels (n,) int64 classes, (n, 1) float targets, or None without
+        `residual`; base (n, C) or (A, n, C), then the result has A in front.
+        """
+        hidden = labelled_linear(self.from_instance, features, labels)
         return hidden if self.from_base is None else hidden + self.from_base(base)
 
     def combine(self, z: Tensor, hidden: Tensor, base: Tensor | None) -> Tensor:
         """Outputs (A, n, C) of z (A, D), hidden (A or 1, n, H) and base (A or 1, n, C)."""
-        hidden = self.dropout(torch.relu(hidden + self.from_architecture(z).unsqueeze(1)))
-        out = self.output(hidden)
-        if self.residual:
-            out = out + (1 + self.temperature(z)).unsqueeze(1) * base
-        return out
+        hidden = (hidden + self.from_architecture(z).unsqueeze(1)).relu_()
+        return self._last(z, self.output(hidden), base)
 
-    def forward(self, h, mask, features, base):
-        """H (A, V, D), mask (A, V), features (n, F), base (A or 1, n, C) or None -> (A, n, C)."""
-        hidden = self.from_instance(features).unsqueeze(0)
-        if self.from_base is not None:
-            hidden = hidden + self.from_base(base)
-        return self.combine(self.summary(h, mask), hidden, base)
+    def forward(self, h, mask, features, labels, base):
+        """As `instance_part` for h (A, V, D), mask (A, V), base (A or 1, n, C) -> (A, n, C).
+
+        In training dropout takes the same hidden units of an instance from all architectures.
+        """
+        z = self.summary(h, mask)
+        hidden = labelled_linear(self.from_instance, features, labels)
+        kept = 1.0
+        if self.training and self.dropout.p > 0:
+            kept -= self.dropout.p
+            hidden = hidden.masked_fill(torch.rand_like(hidden) >= kept, -torch.inf)  # relu: 0
+        of_arch = self.from_architecture(z).unsqueeze(1)  # (A, 1, hidden)
+        if base is None:
+            hidden = hidden + of_arch
+        else:
+            # both sums by one product: the arrays (A, n, hidden) are what a step spends its time on
+            base = base.expand(len(z), -1, -1)
+            ones = base.new_ones(*base.shape[:2], 1)
+            weight = self.from_base.weight.T.expand(len(z), -1, -1)
+            weight = torch.cat([weight, of_arch], dim=1)
+            hidden = torch.baddbmm(hidden.unsqueeze(0), torch.cat([base, ones], dim=2), weight)
+        out = F.linear(hidden.relu_(), self.output.weight / kept, self.output.bias)
+        return self._last(z, out, base)
+
+    def _last(self, z, out, base):
+        return out + (1 + self.temperature(z)).unsqueeze(1) * base if self.residual else out
+
+
+def labelled_linear(layer: nn.Linear, features: Tensor, labels: Tensor | None) -> Tensor:
+    """``layer([features, one-hot labels])`` with no label laid out: (n, F) -> (n, hidden).
+
+    labels are (n,) int64 classes, (n, 1) float targets, or None; features any float type.
+    """
+    features = features.to(layer.weight.dtype)
+    if labels is None:
+        return layer(features)
+    of_features, of_labels = layer.weight.split(
+        [features.shape[1], layer.in_features - features.shape[1]], dim=1
+    )
+    out = F.linear(features, of_features, layer.bias)
+    if labels.dtype == torch.int64:
+        return out + F.embedding(labels, of_labels.T)
+    return out + F.linear(labels, of_labels)
 
 
 def split_padding(embeddings: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sksubsel.nn.approximator import labelled_linear
+
 
 class ScorerNet(nn.Module):
     """Three layers, ``[mean_u h_u, x_i, y_i, p_i, l_i] -> logit of a score in (0, 1)``.
@@ -25,9 +27,13 @@ class ScorerNet(nn.Module):
         self.hidden = nn.Linear(first, second)
         self.score = nn.Linear(second, 1)
 
-    def instance_part(self, instances: Tensor) -> Tensor:
-        """First layer of what depends on instances alone, (n, n_instance) -> (n, hidden)."""
-        return self.from_instance(instances)
+    def instance_part(self, features: Tensor, labels: Tensor) -> Tensor:
+        """First layer of what depends on instances alone, (n, hidden).
+
+        features (n, F) and labels, (n,) int64 classes or (n, 1) float targets: n_instance is F + C
+        or F + 1.
+        """
+        return labelled_linear(self.from_instance, features, labels)
 
     def combine(self, mean_h: Tensor, instance_part: Tensor, predicted: Tensor) -> Tensor:
         """Logits (A, n) from mean_h (A, D), instance_part (n, H), predicted (A, n, C + 1)."""

@@ -63,12 +63,12 @@ class _EncoderLayout(EstimatorLayout):
 
 class _ApproximatorLayout(EstimatorLayout):
     def learned(self, value, state):
-        net, (n_features, n_outputs) = state["module_"], _widths(state)
+        net, hidden, (n_features, n_outputs) = state["module_"], state["hidden_"], _widths(state)
         n_inputs = n_features + (n_outputs if net.residual else 0)
         require(
             net.from_instance.in_features == n_inputs
             and net.output.out_features == n_outputs
-            and net.output.in_features == state["hidden_"].shape[1]
+            and (hidden is None or net.output.in_features == hidden.shape[1])
             and net.from_architecture.in_features == state["latent_dim_"]
             and state["shape_"] == state["base_"].shape,
             "the network does not fit the instances",
@@ -162,9 +162,10 @@ PART_LAYOUTS = [
         {
             "task_": TASK,
             "feature_transformer_": anything,
-            "features_": array("N F", "float32"),
-            "base_": array("N C", "float32"),
-            "hidden_": array("N H", "float32"),
+            "y_": LABELS,
+            "features_": array("N F", "float32", "float16"),
+            "base_": array("N C", "float32", "float16"),
+            "hidden_": maybe(array("N H", "float32")),
             "shape_": plain,
             "latent_dim_": whole(1),
             "module_": of_type(ApproximatorNet),
@@ -184,7 +185,7 @@ PART_LAYOUTS = [
             "n_outputs_": whole(1, "C"),
             "y_": LABELS,
             "strata_": array("N", "int64"),
-            "features_": array("N F", "float32"),
+            "features_": array("N F", "float32", "float16"),
             "seed_": whole(),
             "coverage_": maybe(of_type(CoverageIndex)),
             "design_": maybe(of_type(DesignIndex)),

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from sksubsel._net import as_tensor, epochs_of, fit_net, seeded
+from sksubsel._net import epochs_of, fit_net, seeded, shared_tensor
 from sksubsel.nn.scorer import ScorerNet, inductive_objective
 
 _MAX_ARCHS = 8  # architectures in one training step
@@ -18,11 +18,11 @@ _CHUNK = 16384  # instances at a time when scoring
 class _ScorerLoss(nn.Module):
     """Eq. 10 on a batch of instances and (up to 8 of) the architectures."""
 
-    def __init__(self, scorer, instances, mean_h, predict, objective):
+    def __init__(self, scorer, features, labels, mean_h, predict, objective):
         super().__init__()
         self.scorer, self.predict, self.objective = scorer, predict, objective
-        self.register_buffer("instances", instances, persistent=False)
-        self.register_buffer("mean_h", mean_h, persistent=False)
+        for name, tensor in (("features", features), ("labels", labels), ("mean_h", mean_h)):
+            self.register_buffer(name, tensor, persistent=False)
 
     def forward(self, index):
         n_archs = len(self.mean_h)
@@ -32,7 +32,7 @@ class _ScorerLoss(nn.Module):
         predicted = self.predict(archs.numpy(), index.cpu().numpy()).to(index.device)
         logits = self.scorer.combine(
             self.mean_h[archs.to(index.device)],
-            self.scorer.instance_part(self.instances[index]),
+            self.scorer.instance_part(self.features[index], self.labels[index]),
             predicted,
         )
         return self.objective(logits, predicted[..., -1])
@@ -72,22 +72,22 @@ class InductiveScorer:
         ----------
         predictions : Predictions
             Of A architectures, with their embeddings.
-        features : ndarray of shape (N, F)
-        labels : ndarray of shape (N, C)
-            One-hot labels, or standardised targets (N, 1).
+        features : ndarray of shape (N, F), float32 or float16
+            May be memory-mapped.
+        labels : ndarray of shape (N,), int64, or (N, 1), float32
+            Codes of the classes, or standardised targets.
         losses : callable
             ``losses(outputs (A, n, C), rows) -> (A, n)``.
         budget : int
             B.
         """
         self.losses = losses
-        instances = torch.from_numpy(
-            np.concatenate([features, labels], axis=1).astype(np.float32, copy=False)
-        )
+        instances = shared_tensor(features), shared_tensor(labels)
+        n_samples, n_outputs = predictions.shape[1:]
         mean_h = torch.from_numpy(_mean_node(predictions.embeddings))
         with seeded(self.seed):
-            scorer = ScorerNet(mean_h.shape[1], instances.shape[1], predictions.shape[2])
-        fraction = budget / len(instances)
+            scorer = ScorerNet(mean_h.shape[1], features.shape[1] + n_outputs, n_outputs)
+        fraction = budget / n_samples
 
         def predict(archs, rows):
             return self._inputs(predictions[archs].rows(rows), rows)
@@ -95,10 +95,10 @@ class InductiveScorer:
         def objective(logits, loss):
             return inductive_objective(logits, loss, self.lam, self.beta, fraction)
 
-        n_batches = -(-len(instances) // self.batch_size)
+        n_batches = -(-n_samples // self.batch_size)
         net = fit_net(
-            _ScorerLoss(scorer, instances, mean_h, predict, objective),
-            torch.arange(len(instances)),
+            _ScorerLoss(scorer, *instances, mean_h, predict, objective),
+            torch.arange(n_samples),
             loss=lambda output, *_: output,
             max_epochs=self.max_epochs or max(3, -(-_MIN_STEPS // n_batches)),
             batch_size=self.batch_size,
@@ -114,10 +114,11 @@ class InductiveScorer:
         self.history = epochs_of(net)
         self.module = scorer.eval()
         with torch.no_grad():
+            parts = zip(*(tensor.split(_CHUNK) for tensor in instances))
             self.instance_part = np.concatenate(
                 [
-                    scorer.instance_part(part.to(self.device)).cpu().numpy()
-                    for part in instances.split(_CHUNK)
+                    scorer.instance_part(*(t.to(self.device) for t in part)).cpu().numpy()
+                    for part in parts
                 ]
             )
         self.module.cpu()
@@ -136,7 +137,7 @@ class InductiveScorer:
             for rows, outputs in predictions.chunks():
                 logits = self.module.combine(
                     mean_h,
-                    as_tensor(self.instance_part[rows]),
+                    shared_tensor(self.instance_part[rows]),
                     self._inputs(outputs, rows),
                 )
                 out[:, rows] = F.logsigmoid(logits.double()).numpy()

@@ -164,14 +164,17 @@ def test_hidden_layer_splits_into_architecture_and_instance():
     torch.nn.init.normal_(net.temperature.weight)
     h, x, base = torch.randn(2, 3, 4), torch.randn(7, 6), torch.randn(7, 3)
     mask = torch.ones(2, 3, dtype=torch.bool)
-    out = net(h, mask, x, base[None])
+    labels = torch.tensor([0, 1, 2, 2, 1, 0, 0])
+    out = net(h, mask, x[:, :3], labels, base[None])
     z = net.summary(h, mask)
-    torch.testing.assert_close(out, net.combine(z, net.instance_part(x, base)[None], base[None]))
+    part = net.instance_part(x[:, :3], labels, base)
+    torch.testing.assert_close(out, net.combine(z, part[None], base[None]))
     # the same, as one concatenated layer per pair
     weight = torch.cat(
         [net.from_architecture.weight, net.from_instance.weight, net.from_base.weight], dim=1
     )
-    pair = torch.cat([z[1], x[4], base[4]])
+    one_hot = torch.tensor([0.0, 1.0, 0.0])
+    pair = torch.cat([z[1], x[4, :3], one_hot, base[4]])
     hidden = torch.relu(weight @ pair + net.from_instance.bias)
     expected = (1 + net.temperature(z[1])) * base[4] + net.output(hidden)
     torch.testing.assert_close(out[1, 4], expected)
@@ -181,7 +184,7 @@ def test_residual_form_starts_at_the_base():
     net = ApproximatorNet(4, 6, 3, "attention", residual=True).eval()
     base = torch.randn(7, 3)
     mask = torch.ones(2, 3, dtype=torch.bool)
-    out = net(torch.randn(2, 3, 4), mask, torch.randn(7, 6), base[None])
+    out = net(torch.randn(2, 3, 4), mask, torch.randn(7, 5), torch.randn(7, 1), base[None])
     torch.testing.assert_close(out, base.expand(2, 7, 3))
 
 
@@ -213,10 +216,12 @@ def test_scorer_splits_into_architecture_instance_and_pair():
     torch.manual_seed(0)
     net = ScorerNet(latent_dim=3, n_instance=4, n_outputs=2)
     h, x, p = torch.randn(2, 3), torch.randn(5, 4), torch.randn(2, 5, 3)
-    out = net.combine(h, net.instance_part(x), p)
+    labels = torch.tensor([0, 0, 1, 0, 1])
+    out = net.combine(h, net.instance_part(x[:, :2], labels), p)
     weight = torch.cat(
         [net.from_architecture.weight, net.from_instance.weight, net.from_prediction.weight], dim=1
     )
     leaky = torch.nn.functional.leaky_relu
-    first = leaky(weight @ torch.cat([h[1], x[3], p[1, 3]]) + net.from_instance.bias)
+    instance = torch.cat([x[3, :2], torch.tensor([1.0, 0.0])])
+    first = leaky(weight @ torch.cat([h[1], instance, p[1, 3]]) + net.from_instance.bias)
     torch.testing.assert_close(out[1, 3], net.score(leaky(net.hidden(first)))[0])

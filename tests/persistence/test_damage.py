@@ -316,7 +316,7 @@ def lost(name):
         (becomes(".base_", lambda a: a[:-1]), "base_ of ModelApproximator must have shape"),
         (becomes(".hidden_", lambda a: a[..., None]), "hidden_ of ModelApproximator must have"),
         (becomes(".hidden_", lambda a: a[:, :-1]), "does not fit the instances"),
-        (becomes("design_.labels", lambda a: a[:-1]), "must have shape"),
+        (becomes(".y_", lambda a: a[:-1]), "must have shape"),
         (becomes("mu.weight", lambda a: a.T.copy()), "GraphVAE cannot be made of it"),
         (becomes("mu.weight", lambda a: a[:, :0]), "GraphVAE cannot be made of it"),
         (becomes("w_c.weight", np.float16), "ApproximatorNet cannot be made of it"),
