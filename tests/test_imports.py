@@ -30,12 +30,13 @@ OWNERS = {  # package: where it may be imported
     "dgl": lambda path: path.parts[0] == "architectures" or path.as_posix() == "nn/graph.py",
     "skorch": lambda path: path.as_posix() == "_net.py",
     "matplotlib": lambda path: path.parts[0] == "plotting",
+    "PIL": lambda path: path.as_posix() == "datasets/image_files.py",
     "safetensors": lambda path: path.as_posix() == "persistence/net.py",
 }
 EXTRAS = {
     "apricot", "click", "dask", "distributed", "faiss", "hypothesis", "imblearn", "IPython",
-    "matplotlib", "numba", "optuna", "plotly", "pytest", "ray", "rich", "seaborn", "torchvision",
-    "typer",
+    "matplotlib", "numba", "optuna", "PIL", "plotly", "pytest", "ray", "rich", "seaborn",
+    "torchvision", "typer",
 }  # fmt: skip
 NO_TORCH = [
     "architectures", "spaces", "tracing", "tracing.normalize", "tracing.targets", "metrics",
