@@ -36,9 +36,7 @@ def load_data(name, fractions, judge, pool, label_noise, imbalance, seed, size=N
     check_size(name, size)
     bunch = LOADERS[name](**({} if size is None else {"size": size}))
     # of image files only the rows that are used are ever decoded
-    X, y, test = bunch.data, bunch.target, None
-    if "test_data" in bunch:
-        test = bunch.test_data, bunch.test_target
+    X, y = bunch.data, bunch.target
     if len(fractions) != 3 or not np.isclose(sum(fractions), 1) or min(fractions) < 0:
         raise ValueError(f"[data] fractions must be three that add up to 1; got {fractions}")
     if not 0 <= label_noise < 1:
@@ -47,13 +45,16 @@ def load_data(name, fractions, judge, pool, label_noise, imbalance, seed, size=N
         raise ValueError(f"[data] imbalance must be at least 1; got {imbalance}")
     rng = np.random.default_rng(seed)
     train, validation, rest = split_rows(len(y), fractions, random_state=rng)
-    held_out: tuple | None = (X[validation], y[validation])
+    X_held_out, y_held_out = X[validation], y[validation]
+    held_out: tuple | None = None
     if judge == "validation":
-        test, held_out = held_out, None
-    elif test is None:
-        test = X[rest], y[rest]
-    if held_out is not None:
-        held_out = (_pool(held_out[0], pool), held_out[1]) if len(validation) else None
+        X_test, y_test = X_held_out, y_held_out
+    elif "test_data" in bunch:
+        X_test, y_test = np.asarray(bunch.test_data), bunch.test_target
+    else:
+        X_test, y_test = X[rest], y[rest]
+    if judge == "test" and len(validation):
+        held_out = _pool(X_held_out, pool), y_held_out
     X, y = X[train], y[train].copy()
     if imbalance > 1:
         keep = _long_tail(y, imbalance, rng)
@@ -62,7 +63,7 @@ def load_data(name, fractions, judge, pool, label_noise, imbalance, seed, size=N
         wrong = rng.permutation(len(y))[: round(label_noise * len(y))]
         n_classes = y.max() + 1
         y[wrong] = (y[wrong] + rng.integers(1, n_classes, len(wrong))) % n_classes
-    return Data(_pool(X, pool), y, _pool(np.asarray(test[0]), pool), test[1], held_out)
+    return Data(_pool(X, pool), y, _pool(X_test, pool), y_test, held_out)
 
 
 def _long_tail(y, imbalance, rng):
