@@ -121,9 +121,9 @@ class ImageFiles:
             raise IndexError(f"only the first axis takes arrays; got {index!r}")
         if rows is Ellipsis or isinstance(rows, tuple):
             raise IndexError(f"the first axis takes an int, a slice or an array; got {index!r}")
+        if isinstance(rows, Integral):
+            return self._decode(self.path(range(len(self))[rows]))[rest]
         places = np.arange(len(self))[rows]  # numpy checks ranges and masks
-        if places.ndim == 0:
-            return self._decode(self.path(places))[rest]
         if places.ndim > 1:
             raise IndexError(f"rows must be of one axis; got an index of shape {places.shape}")
         self._check_memory(len(places))

@@ -76,6 +76,11 @@ def extract_features(
     CorruptEntryWarning
         If a file in the cache is damaged; its features are extracted again.
 
+    Notes
+    -----
+    Memory is that of a batch. Of the extractor, the cache knows its class, parameters and weights,
+    not the code of functions and classes that are imported: delete the folder when that changes.
+
     Examples
     --------
     >>> import tempfile, torch
@@ -102,7 +107,7 @@ def extract_features(
     extractor = _fitted(extractor, batches)
     # of an extractor of ours, not how fast it is to run
     content = (
-        (extractor.module_, extractor.layer, extractor.preprocess)
+        (type(extractor), extractor.module_, extractor.layer, extractor.preprocess)
         if isinstance(extractor, FeatureExtractor)
         else extractor
     )

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.model_selection import train_test_split
 from torch.utils.data import DataLoader, StackDataset, Subset
 
+from sksubsel._validation import check_X
 from sksubsel.datasets import ImageFiles, image_files, load_image_folder
 
 
@@ -140,6 +142,13 @@ def test_folder(tmp_path, save_image):
         load_image_folder(tmp_path / "c")
     with pytest.raises(OSError, match="nothing must be a folder"):
         load_image_folder(tmp_path / "nothing")
+
+
+def test_in_scikit_learn_and_in_our_checks(images, pictures):
+    parts = train_test_split(images, test_size=2, random_state=0)
+    for part, expected in zip(parts, train_test_split(pictures, test_size=2, random_state=0)):
+        np.testing.assert_array_equal(part, expected)
+    np.testing.assert_array_equal(check_X(images), pictures)
 
 
 def test_in_torch(images, pictures):

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -82,6 +84,10 @@ def test_killed_run_is_resumed(images, expected, tmp_path):
     assert resumed.seen_ == 3
     np.testing.assert_allclose(out, expected, atol=1e-6)
     assert not list(tmp_path.rglob("*.part"))
+    # killed when all rows were there, but the file had not got its name
+    os.rename(out.filename, part)
+    resumed = counting(fails_at=0)
+    np.testing.assert_array_equal(extract_features(images, resumed, tmp_path), out)
     # cut within its header: from the beginning
     with pytest.raises(KeyboardInterrupt):
         extract_features(images, counting(fails_at=20), tmp_path / "other", batch_size=5)
