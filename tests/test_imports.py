@@ -15,9 +15,9 @@ ROOT = pathlib.Path(importlib.util.find_spec("sksubsel").origin).parent
 
 # Each part may import those of the rows above it and of its own row, though never in a circle.
 TIERS = [
-    {"architectures", "nn", "metrics", "_validation", "_parallel"},
+    {"architectures", "nn", "metrics", "_validation", "_parallel", "_digest"},
     {"spaces", "networks", "tracing", "_net", "base", "features", "datasets", "predictions"},
-    {"samplers", "zoo"},
+    {"samplers", "zoo", "extraction"},
     {"encoder", "approximator", "selector", "baselines", "scoring", "persistence"},
     {"subselnet", "subset_classifier"},
     {"benchmark", "search", "plotting"},
@@ -30,12 +30,13 @@ OWNERS = {  # package: where it may be imported
     "dgl": lambda path: path.parts[0] == "architectures" or path.as_posix() == "nn/graph.py",
     "skorch": lambda path: path.as_posix() == "_net.py",
     "matplotlib": lambda path: path.parts[0] == "plotting",
+    "PIL": lambda path: path.as_posix() == "datasets/image_files.py",
     "safetensors": lambda path: path.as_posix() == "persistence/net.py",
 }
 EXTRAS = {
     "apricot", "click", "dask", "distributed", "faiss", "hypothesis", "imblearn", "IPython",
-    "matplotlib", "numba", "optuna", "plotly", "pytest", "ray", "rich", "seaborn", "torchvision",
-    "typer",
+    "matplotlib", "numba", "optuna", "PIL", "plotly", "pytest", "ray", "rich", "seaborn",
+    "torchvision", "typer",
 }  # fmt: skip
 NO_TORCH = [
     "architectures", "spaces", "tracing", "tracing.normalize", "tracing.targets", "metrics",
@@ -140,7 +141,8 @@ def modules_after(*statements):
 
 def test_import_pulls_in_no_extra():
     (loaded,) = modules_after(
-        "import sksubsel, sksubsel.baselines, sksubsel.datasets, sksubsel.plotting, sksubsel.search"
+        "import sksubsel, sksubsel.baselines, sksubsel.datasets, sksubsel.extraction, "
+        "sksubsel.plotting, sksubsel.search"
     )
     assert loaded & EXTRAS == set()
 

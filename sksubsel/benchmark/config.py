@@ -14,7 +14,7 @@ from sksubsel import approximator, baselines, encoder, features, selector, space
 from sksubsel._validation import check_budget
 from sksubsel.base import BaseSelector
 from sksubsel.baselines import adaptive
-from sksubsel.benchmark.data import LOADERS
+from sksubsel.benchmark.data import LOADERS, check_size
 from sksubsel.subselnet import SubSelNet
 from sksubsel.zoo import ArchitectureClassifier, ModelZoo
 
@@ -32,7 +32,7 @@ _SPACES = [
     if issubclass(getattr(spaces, name), spaces.SearchSpace) and name != "SearchSpace"
 ]
 _DATA = {"name": "digits", "fractions": [0.7, 0.1, 0.2], "judge": "test", "pool": 1,
-         "label_noise": 0.0, "imbalance": 1.0, "seed": 0}  # fmt: skip
+         "label_noise": 0.0, "imbalance": 1.0, "seed": 0, "size": None}  # fmt: skip
 _ARCHITECTURES = {"n_seen": 200, "n_unseen": 5, "n_validation": 0, "judge": "unseen", "seed": 0}
 _COMPARE: dict = {"budgets": [0.05, 0.1], "seeds": [0, 1, 2], "recipe": {}}
 _OURS = {"architecture", "build", "network_params", "callbacks", "classes", "estimator", "store",
@@ -47,11 +47,14 @@ def read_config(path) -> dict:
 
     Sections and keys, all but `selectors` optional:
 
-    - ``[data]``: ``name`` ("digits" or "fashion_mnist"); ``fractions``, of the instances, to train
-      on, to validate with and the rest; ``judge``: "validation", or "test", which is the data
-      set's own test instances, where it has none the rest; ``pool``, pixels averaged each way;
-      ``label_noise``, share of training labels made wrong; ``imbalance``, how many times rarer the
-      rarest training class is than the most frequent (rarity grows geometrically); ``seed``.
+    - ``[data]``: ``name`` ("digits", "fashion_mnist", "cifar10", "cifar100", "tiny_imagenet",
+      "caltech256" or "imagenet", see `sksubsel.datasets`); ``size``, pixels a side that images of
+      the last three are resized to, if not their loader's own; ``fractions``, of the instances, to
+      train on, to validate with and the rest; ``judge``: "validation", or "test", which is the
+      data set's own test instances, where it has none the rest; ``pool``, pixels averaged each
+      way; ``label_noise``, share of training labels made wrong; ``imbalance``, how many times
+      rarer the rarest training class is than the most frequent (rarity grows geometrically);
+      ``seed``.
     - ``[space]``: ``name`` (a class of `sksubsel.spaces`) and its parameters; of "Mixed",
       ``spaces`` is a list of such tables.
     - ``[architectures]``: ``n_unseen``, ``n_validation`` and ``n_seen``, drawn in this order;
@@ -96,6 +99,7 @@ def read_config(path) -> dict:
         check_names(config.get(section, {}), defaults, f"[{section}]")
         config[section] = {**defaults, **config.get(section, {})}
     _one_of(config["data"]["name"], LOADERS, "[data] name")
+    check_size(config["data"]["name"], config["data"]["size"])
     _one_of(config["data"]["judge"], ("validation", "test"), "[data] judge")
     _one_of(config["architectures"]["judge"], ("unseen", "validation"), "[architectures] judge")
     config["space"] = {"name": "NASBench101", **config.get("space", {})}

@@ -6,9 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sksubsel.datasets import load_digits_images, load_fashion_mnist
+from sksubsel._validation import is_count
+from sksubsel.datasets import (
+    load_caltech256,
+    load_cifar10,
+    load_cifar100,
+    load_digits_images,
+    load_fashion_mnist,
+    load_imagenet,
+    load_tiny_imagenet,
+    split_rows,
+)
 
-__all__ = ["LOADERS", "Data", "load_data"]
+__all__ = ["LOADERS", "Data", "check_size", "load_data"]
 
 
 class Data(NamedTuple):
@@ -21,9 +31,12 @@ class Data(NamedTuple):
     validation: tuple | None
 
 
-def load_data(name, fractions, judge, pool, label_noise, imbalance, seed) -> Data:
+def load_data(name, fractions, judge, pool, label_noise, imbalance, seed, size=None) -> Data:
     """Instances as ``[data]`` of :func:`read_config` describes them."""
-    X, y, test = LOADERS[name]()
+    check_size(name, size)
+    bunch = LOADERS[name](**({} if size is None else {"size": size}))
+    # of image files only the rows that are used are ever decoded
+    X, y = bunch.data, bunch.target
     if len(fractions) != 3 or not np.isclose(sum(fractions), 1) or min(fractions) < 0:
         raise ValueError(f"[data] fractions must be three that add up to 1; got {fractions}")
     if not 0 <= label_noise < 1:
@@ -31,16 +44,17 @@ def load_data(name, fractions, judge, pool, label_noise, imbalance, seed) -> Dat
     if imbalance < 1:
         raise ValueError(f"[data] imbalance must be at least 1; got {imbalance}")
     rng = np.random.default_rng(seed)
-    order = rng.permutation(len(y))
-    ends = np.round(np.cumsum(fractions) * len(y)).astype(int)
-    train, validation, rest = np.split(order, ends[:2])
-    held_out: tuple | None = (X[validation], y[validation])
+    train, validation, rest = split_rows(len(y), fractions, random_state=rng)
+    X_held_out, y_held_out = X[validation], y[validation]
+    held_out: tuple | None = None
     if judge == "validation":
-        test, held_out = held_out, None
-    elif test is None:
-        test = X[rest], y[rest]
-    if held_out is not None:
-        held_out = (_pool(held_out[0], pool), held_out[1]) if len(validation) else None
+        X_test, y_test = X_held_out, y_held_out
+    elif "test_data" in bunch:
+        X_test, y_test = np.asarray(bunch.test_data), bunch.test_target
+    else:
+        X_test, y_test = X[rest], y[rest]
+    if judge == "test" and len(validation):
+        held_out = _pool(X_held_out, pool), y_held_out
     X, y = X[train], y[train].copy()
     if imbalance > 1:
         keep = _long_tail(y, imbalance, rng)
@@ -49,7 +63,7 @@ def load_data(name, fractions, judge, pool, label_noise, imbalance, seed) -> Dat
         wrong = rng.permutation(len(y))[: round(label_noise * len(y))]
         n_classes = y.max() + 1
         y[wrong] = (y[wrong] + rng.integers(1, n_classes, len(wrong))) % n_classes
-    return Data(_pool(X, pool), y, _pool(test[0], pool), test[1], held_out)
+    return Data(_pool(X, pool), y, _pool(X_test, pool), y_test, held_out)
 
 
 def _long_tail(y, imbalance, rng):
@@ -73,12 +87,25 @@ def _pool(X, side):
     return np.ascontiguousarray(X.reshape(shape).mean(axis=(3, 5)))
 
 
-def _fashion_mnist():
-    images = load_fashion_mnist()
-    return images.data, images.target, (images.test_data, images.test_target)
-
-
 LOADERS = {
-    "digits": lambda: (*load_digits_images(return_X_y=True), None),
-    "fashion_mnist": _fashion_mnist,
+    "digits": load_digits_images,
+    "fashion_mnist": load_fashion_mnist,
+    "cifar10": load_cifar10,
+    "cifar100": load_cifar100,
+    "tiny_imagenet": load_tiny_imagenet,
+    "caltech256": load_caltech256,
+    "imagenet": load_imagenet,
 }
+_SIZED = ("tiny_imagenet", "caltech256", "imagenet")
+
+
+def check_size(name, size):
+    """Raise ValueError unless the data set's images can be had in that size."""
+    if size is None:
+        return
+    if name not in _SIZED:
+        raise ValueError(
+            f"[data] size is of image files alone, {', '.join(_SIZED)}; got {size!r} for {name}"
+        )
+    if not is_count(size):
+        raise ValueError(f"[data] size must be a positive int; got {size!r}")

@@ -3,16 +3,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.utils import Bunch
 
 from sksubsel import SubSelNet
 from sksubsel.baselines import EL2N, FacilityLocation, SubsetCallback
 from sksubsel.baselines.adaptive import RS2Strategy
 from sksubsel.benchmark import read_config, run_config
 from sksubsel.benchmark.config import make_selector, make_space
-from sksubsel.benchmark.data import load_data
+from sksubsel.benchmark.data import LOADERS, load_data
 from sksubsel.benchmark.run import ForAnotherKind
 from sksubsel.cli import main
-from sksubsel.datasets import load_digits_images
+from sksubsel.datasets import ImageFiles, load_digits_images
 from sksubsel.spaces import MLP, Transformer
 
 PROTOCOLS = Path(__file__).parents[2] / "benchmarks" / "protocol"
@@ -179,6 +180,32 @@ widths = [16]
     assert not list((tmp_path / "other").glob("zoo/*"))
 
 
+def test_image_files_of_a_comparison(tmp_path, monkeypatch):
+    """Only the rows that are used are decoded, in the size asked for."""
+    Image = pytest.importorskip("PIL.Image")
+    paths = [tmp_path / f"{k}.png" for k in range(20)]
+    for k, path in enumerate(paths):
+        Image.new("RGB", (8, 8), (k, k, k)).save(path)
+    for path in paths[14:]:  # what is neither to train nor to validate on
+        path.write_bytes(b"")
+
+    def load(size=8):
+        # so that place j of the comparison's order, of its seed, is picture j
+        order = np.argsort(np.random.default_rng(0).permutation(20))
+        images = ImageFiles([paths[k] for k in order], size)
+        test = ImageFiles(paths[:3], size)
+        return Bunch(data=images, target=order % 2, test_data=test, test_target=np.array([0, 1, 0]))
+
+    monkeypatch.setitem(LOADERS, "caltech256", load)
+    settings = {"fractions": [0.5, 0.2, 0.3], "judge": "test", "pool": 2, "label_noise": 0.0}
+    data = load_data("caltech256", **settings, imbalance=1.0, seed=0, size=4)
+    assert data.X.shape == (10, 3, 2, 2) and data.X_test.shape == (3, 3, 2, 2)
+    assert data.validation[0].shape == (4, 3, 2, 2)
+    np.testing.assert_allclose(data.X[:, 0, 0, 0] * 255, np.arange(10), rtol=1e-6)
+    np.testing.assert_allclose(data.X_test[:, 0, 0, 0] * 255, np.arange(3), rtol=1e-6)
+    assert load_data("caltech256", **settings, imbalance=1.0, seed=0).X.shape == (10, 3, 4, 4)
+
+
 def test_selectors_of_a_file():
     callback, _ = make_selector("x", {"class": "RS2Strategy", "every": 3})
     assert isinstance(callback, SubsetCallback) and callback.every == 3
@@ -208,6 +235,12 @@ def test_selectors_of_a_file():
         ('class = "Random", ', "", "must have a class"),
         ('stratify = "equal"', "strata = 1", r"of Random, must be among .*got \['strata'\]"),
         ("pool = 2", 'name = "mnist"', "name must be one of .*digits.*got 'mnist'"),
+        ("pool = 2", "size = 32", r"\[data\] size is of image files alone.*got 32 for digits"),
+        (
+            "pool = 2",
+            'name = "caltech256"\nsize = 0',
+            r"\[data\] size must be a positive int; got 0",
+        ),
         ("pool = 2", 'judge = "train"', "judge must be one of .*got 'train'"),
         ("stem_channels = 4", 'name = "Nowhere"', "name must be one of .*got 'Nowhere'"),
         ("stem_channels = 4", "stem = 4", r"\[space\] must be among .*got \['stem'\]"),

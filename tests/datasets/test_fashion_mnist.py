@@ -4,10 +4,9 @@ import struct
 import numpy as np
 import pytest
 
-from sksubsel import datasets
-from sksubsel.datasets import load_digits_images, load_fashion_mnist
+from sksubsel.datasets import fashion_mnist, load_fashion_mnist
 
-FILES = datasets._FASHION_FILES
+FILES = fashion_mnist._FASHION_FILES
 
 
 def idx(array):
@@ -31,25 +30,12 @@ def arrays():
 @pytest.fixture
 def home(tmp_path, arrays, monkeypatch):
     monkeypatch.delenv("SKSUBSEL_DATA", raising=False)
-    monkeypatch.setattr(datasets, "_DEBIAN_HOME", tmp_path / "nothing-here")
+    monkeypatch.setattr(fashion_mnist, "_DEBIAN_HOME", tmp_path / "nothing-here")
     folder = tmp_path / "files"
     folder.mkdir()
     for key, name in FILES.items():
         (folder / f"{name}.gz").write_bytes(gzip.compress(idx(arrays[key])))
     return folder
-
-
-def test_digits():
-    bunch = load_digits_images()
-    assert bunch.data.shape == (1797, 1, 8, 8)
-    assert bunch.data.dtype == np.float32
-    assert bunch.data.min() == 0 and bunch.data.max() == 1
-    assert bunch.target.dtype == np.int64
-    assert set(bunch.target) == set(range(10)) == set(bunch.target_names)
-    assert "digits" in bunch.DESCR
-    X, y = load_digits_images(return_X_y=True)
-    np.testing.assert_array_equal(X, bunch.data)
-    np.testing.assert_array_equal(y, bunch.target)
 
 
 def check_against(bunch, arrays):
@@ -82,7 +68,7 @@ def test_fashion_plain_files(home, arrays):
 
 def test_fashion_order_of_places(home, arrays, tmp_path, monkeypatch):
     """data_home before SKSUBSEL_DATA before Debian's folder; the first two have a subfolder too."""
-    monkeypatch.setattr(datasets, "_DEBIAN_HOME", home)
+    monkeypatch.setattr(fashion_mnist, "_DEBIAN_HOME", home)
     check_against(load_fashion_mnist(download=False), arrays)
 
     other = tmp_path / "env" / "fashion-mnist"

@@ -1,16 +1,16 @@
-"""Image data sets: the digits that scikit-learn ships, and Fashion-MNIST wherever it is found."""
+"""Fashion-MNIST, wherever it is found."""
 
 from __future__ import annotations
 
 import gzip
-import os
 import zlib
 from pathlib import Path
 
 import numpy as np
 from sklearn.utils import Bunch
 
-__all__ = ["load_digits_images", "load_fashion_mnist"]
+from sksubsel.datasets._places import candidate_homes
+from sksubsel.datasets.transforms import ImageTransform
 
 _DEBIAN_HOME = Path("/usr/share/datasets/fashion-mnist")  # package dataset-fashion-mnist
 _FASHION_FILES = {
@@ -39,40 +39,6 @@ arXiv:1708.07747. Licence: MIT.
 """
 
 
-def load_digits_images(*, return_X_y=False):
-    """Load scikit-learn's digits as images (ten classes, embedded, no download).
-
-    Parameters
-    ----------
-    return_X_y : bool, default=False
-        Return `(data, target)` alone.
-
-    Returns
-    -------
-    Bunch with
-
-        data : float32 ndarray of shape (1797, 1, 8, 8), in [0, 1]
-        target : int64 ndarray of shape (1797,)
-        target_names : ndarray of shape (10,)
-        DESCR : str
-
-    Examples
-    --------
-    >>> from sksubsel.datasets import load_digits_images
-    >>> X, y = load_digits_images(return_X_y=True)
-    >>> X.shape, y.shape
-    ((1797, 1, 8, 8), (1797,))
-    """
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    data = (digits.images / 16.0).astype(np.float32)[:, None]
-    target = digits.target.astype(np.int64)
-    if return_X_y:
-        return data, target
-    return Bunch(data=data, target=target, target_names=digits.target_names, DESCR=digits.DESCR)
-
-
 def load_fashion_mnist(*, data_home=None, download=True, return_X_y=False):
     """Load Fashion-MNIST from a local copy or, failing that, from OpenML.
 
@@ -99,6 +65,8 @@ def load_fashion_mnist(*, data_home=None, download=True, return_X_y=False):
         test_data : float32 ndarray of shape (10000, 1, 28, 28)
         test_target : int64 ndarray of shape (10000,)
         target_names : ndarray of shape (10,)
+        transform : ImageTransform
+            The paper's (Table 7): normalisation.
         DESCR : str
 
     Raises
@@ -112,7 +80,7 @@ def load_fashion_mnist(*, data_home=None, download=True, return_X_y=False):
     -----
     Takes 220 MB: 4 bytes for each of 70,000 x 784 pixels.
     """
-    homes = _candidate_homes(data_home)
+    homes = [*candidate_homes(data_home, "fashion-mnist"), _DEBIAN_HOME]
     for home in homes:
         paths = {key: _find_idx(home, name) for key, name in _FASHION_FILES.items()}
         if all(paths.values()):
@@ -125,17 +93,12 @@ def load_fashion_mnist(*, data_home=None, download=True, return_X_y=False):
         arrays = _fetch_fashion(data_home, homes, download)
     if return_X_y:
         return arrays["data"], arrays["target"]
-    return Bunch(**arrays, target_names=np.array(_FASHION_NAMES), DESCR=_FASHION_DESCR)
-
-
-def _candidate_homes(data_home):
-    """Folders that may hold the files, in the order in which they are tried."""
-    homes = []
-    for home in (data_home, os.environ.get("SKSUBSEL_DATA")):
-        if home:
-            home = Path(home).expanduser()
-            homes += [home, home / "fashion-mnist"]
-    return [*homes, _DEBIAN_HOME]
+    return Bunch(
+        **arrays,
+        target_names=np.array(_FASHION_NAMES),
+        transform=ImageTransform(mean=(0.2860,), std=(0.3530,)),
+        DESCR=_FASHION_DESCR,
+    )
 
 
 def _find_idx(home, name):
