@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _INTERVAL = 0.002  # seconds between two readings where the system keeps no high-water mark
+_OWN_INTERVAL = 0.02  # of the memory that is not mapped, of which none is kept anywhere
 
 
 class Measured(NamedTuple):
@@ -26,6 +27,9 @@ class Measured(NamedTuple):
     """MB (1e6 bytes) at the peak, above what the process held before; the largest repeat's."""
     total: float
     """MB that the whole process held at that peak."""
+    own: float
+    """MB of the process's own at its peak: without the resident pages of mapped files, which the
+    system takes back when it needs them. Read every 20 ms; NaN but on Linux."""
     result: Any
     """What the last repeat returned."""
 
@@ -45,8 +49,8 @@ class Peak:
 
     Attributes
     ----------
-    above, total : float
-        Above what was held on entry, and in all.
+    above, total, own : float
+        Above what was held on entry; in all; and without pages of mapped files.
     """
 
     def __enter__(self):
@@ -56,15 +60,18 @@ class Peak:
         if _reset_high_water():
             self._before = _status("VmRSS")
         else:
-            self._sampler = _Sampler()
+            self._sampler = _Sampler(_resident, _INTERVAL)
             self._before = self._sampler.read()
             self._sampler.start()
+        self._own = _Sampler(_own, _OWN_INTERVAL)
+        self._own.start()
         return self
 
     def __exit__(self, *_):
         peak = _status("VmHWM") if self._sampler is None else self._sampler.finish()
         self.total = peak / 1e6
         self.above = max(0.0, peak - self._before) / 1e6
+        self.own = self._own.finish() / 1e6
 
 
 def in_turn(sides, repeats: int, *, warm_up: bool = True) -> dict[str, Measured]:
@@ -93,7 +100,7 @@ def in_turn(sides, repeats: int, *, warm_up: bool = True) -> dict[str, Measured]
             results[name] = result
             if repeat >= 0:
                 seconds[name].append(elapsed)
-                peaks[name].append((peak.above, peak.total))
+                peaks[name].append((peak.above, peak.total, peak.own))
     return {
         name: Measured(
             statistics.median(values),
@@ -153,33 +160,37 @@ def _give_back() -> None:
         return
 
 
-class _Sampler:
-    """Reads the resident memory from a thread of its own."""
+def _own() -> float:
+    return _status("RssAnon") if _STATUS.exists() else float("nan")
 
-    def __init__(self):
-        try:
-            import psutil
-        except ImportError:
-            self._process = None
-        else:
-            self._process = psutil.Process()
-        self._largest = self.read()
+
+def _resident() -> float:
+    try:
+        import psutil
+    except ImportError:
+        return float("nan")
+    return float(psutil.Process().memory_info().rss)
+
+
+class _Sampler:
+    """Largest of what a function reads, again and again, in a thread of its own."""
+
+    def __init__(self, read, interval):
+        self.read, self._interval = read, interval
+        self._largest = read()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
-    def read(self) -> float:
-        return float("nan") if self._process is None else float(self._process.memory_info().rss)
-
     def start(self):
-        if self._process is not None:
+        if self._largest == self._largest:
             self._thread.start()
 
     def finish(self) -> float:
         self._stop.set()
-        if self._process is not None:
+        if self._thread.ident is not None:
             self._thread.join()
         return max(self._largest, self.read())
 
     def _follow(self):
-        while not self._stop.wait(_INTERVAL):
+        while not self._stop.wait(self._interval):
             self._largest = max(self._largest, self.read())
