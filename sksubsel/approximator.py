@@ -18,6 +18,7 @@ from sksubsel.nn.approximator import SUMMARIES, ApproximatorNet, split_padding
 from sksubsel.nn.pairs import MAX_ARCHS, MIN_PROBA, PairLoss
 from sksubsel.predictions import Predictions
 
+_BATCH_SIZES = 2048, 16384  # least and most pairs of a step
 _MAX_JUDGED = 4096  # instances that judge the architectures held out
 _MAX_HIDDEN = 2**29  # bytes of the instances' layer beyond which it is computed when asked for
 _MAX_BASE = 2**30  # bytes of the zoo's mean as float32 beyond which it is kept as float16
@@ -54,8 +55,9 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         Fraction of the trained architectures that is held out for that.
     n_iter_no_change : int, default=5
         Epochs without improvement after which to stop.
-    batch_size : int, default=2048
-        (architecture, instance) pairs per step.
+    batch_size : int or None, default=None
+        (architecture, instance) pairs per step. None: as many as leave about 200 steps an epoch,
+        but 2,048 to 16,384.
     lr : float, default=1e-3
         AdamW's learning rate; it follows a cosine to zero.
     weight_decay : float, default=5e-3
@@ -107,7 +109,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "callbacks": [list, None],
@@ -128,7 +130,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         early_stopping=True,
         validation_fraction=0.2,
         n_iter_no_change=5,
-        batch_size=2048,
+        batch_size=None,
         lr=1e-3,
         weight_decay=5e-3,
         callbacks=None,
@@ -291,7 +293,11 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
             ).to(device)
         if n_epochs == 0:
             return module.eval(), None
-        n_instances = max(1, self.batch_size // min(len(pairs["targets"]), MAX_ARCHS))
+        n_archs = min(len(pairs["targets"]), MAX_ARCHS)
+        batch_size = self.batch_size
+        if batch_size is None:
+            batch_size = int(np.clip(n_archs * n_samples // 200, *_BATCH_SIZES))
+        n_instances = max(1, batch_size // n_archs)
         n_steps = -(-n_samples // n_instances)
         max_epochs = self.max_epochs or max(5, -(-1000 // n_steps))
         net = fit_net(
