@@ -19,6 +19,7 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from sksubsel._blas import for_chunks, one_blas_thread
 from sksubsel._validation import check_device
 from sksubsel.base import InstancesMixin
 
@@ -87,6 +88,7 @@ class InstanceFeatures(
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
+    @one_blas_thread()
     def fit(self, X, y=None):
         """Learn centre, scale and components.
 
@@ -133,6 +135,7 @@ class InstanceFeatures(
         self._n_features_out = Z.shape[1]
         return self
 
+    @one_blas_thread()
     def transform(self, X):
         """Features of instances.
 
@@ -161,12 +164,15 @@ class InstanceFeatures(
         n_rows = len(X) if rows is None else len(rows)
         n_out = self.projection_.shape[-1]
         Z = np.empty((n_rows, n_out), np.float32)
-        for part in _chunks(X, n_rows):
+
+        def of_chunk(part):
             chunk = _flatten(X[part if rows is None else rows[part]]) - self.mean_
             if self.projection_.ndim == 2:
                 Z[part] = chunk @ self.projection_
             else:
                 Z[part] = chunk * self.projection_
+
+        for_chunks(of_chunk, list(_chunks(X, n_rows)))
         return Z
 
 

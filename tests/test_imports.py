@@ -15,7 +15,7 @@ ROOT = pathlib.Path(importlib.util.find_spec("sksubsel").origin).parent
 
 # Each part may import those of the rows above it and of its own row, though never in a circle.
 TIERS = [
-    {"architectures", "nn", "metrics", "_validation", "_parallel", "_digest"},
+    {"architectures", "nn", "metrics", "_validation", "_blas", "_parallel", "_digest"},
     {"spaces", "networks", "tracing", "_net", "base", "features", "datasets", "predictions"},
     {"samplers", "zoo", "extraction"},
     {"encoder", "approximator", "selector", "baselines", "scoring", "persistence"},

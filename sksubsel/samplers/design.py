@@ -18,17 +18,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
+from sksubsel._blas import for_chunks, map_chunks, one_blas_thread
 from sksubsel._validation import check_finite
 from sksubsel.samplers.exchange import exchange, grow
 from sksubsel.samplers.kernels import FourierFeatures, check_candidates, log_block, unit_block
 from sksubsel.samplers.quotas import allocate, places
-from sksubsel.samplers.ridge import GrowingRidge
+from sksubsel.samplers.ridge import GrowingRidge, row_chunks
 
 __all__ = ["MIN_LAM", "Design", "DesignIndex"]
 
 MIN_LAM = 1e-4  # with less, what is left after downdating 1 / lam in float32 is rounding error
 
 _MAX_CLASSES = 128  # of one regression; more are cut into blocks
+_GRAM_ROWS = 8192  # whose products of features are summed as float32
 _OVERSAMPLING = 2  # random features drawn for each principal component kept
 
 
@@ -106,6 +108,7 @@ class DesignIndex:
     memory is that of one block.
     """
 
+    @one_blas_thread()
     def __init__(
         self,
         features,
@@ -179,6 +182,7 @@ class DesignIndex:
         pool = self._pool_of_all
         return {**self.__dict__, "_pool_of_all": pool and replace(pool, phi=None)}
 
+    @one_blas_thread()
     def prepare(self, budget: int, *, stratify: str | None = "proportional"):
         """Compute now, and not in the first selection, what selections of a budget share."""
         if len(self._edges) == 2:  # with blocks of classes it is made for each selection
@@ -186,6 +190,7 @@ class DesignIndex:
             self._pool(slice(None), quotas, np.ones(self.n_samples, dtype=bool))
         return self
 
+    @one_blas_thread()
     def select(
         self,
         target,
@@ -360,8 +365,11 @@ class DesignIndex:
 def _project(phi, basis):
     """``phi @ basis``, overwriting phi, for it is the largest array of all."""
     d = basis.shape[1]
-    for part in np.array_split(np.arange(len(phi)), -(-len(phi) // 4096)):
+
+    def of_chunk(part):
         phi[part, :d] = phi[part] @ basis
+
+    for_chunks(of_chunk, row_chunks(phi))
     return np.ascontiguousarray(phi[:, :d])
 
 
@@ -373,7 +381,12 @@ def _principal(phi, n_components):
     n_rows, n_features = phi.shape
     n_components = min(n_components, n_rows)
     wide = n_rows < n_features
-    gram = (phi @ phi.T if wide else phi.T @ phi).astype(np.float64)
+    if wide:
+        gram = (phi @ phi.T).astype(np.float64)
+    else:
+        gram = np.zeros((n_features, n_features))
+        for part in map_chunks(lambda rows: phi[rows].T @ phi[rows], _gram_chunks(n_rows)):
+            gram += part
     values, vectors = np.linalg.eigh(gram)  # not scipy's, whose BLAS fights NumPy's for the cores
     values, vectors = values[-n_components:], vectors[:, -n_components:]
     if wide:  # from the left singular vectors to the right ones
@@ -381,6 +394,10 @@ def _principal(phi, n_components):
         real = sizes > 1e-5 * sizes[-1]
         vectors = phi.T @ (vectors[:, real] / sizes[real])
     return vectors[:, ::-1].astype(np.float32)
+
+
+def _gram_chunks(n_rows):
+    return [slice(start, start + _GRAM_ROWS) for start in range(0, n_rows, _GRAM_ROWS)]
 
 
 def _check_labels(labels, n_samples):

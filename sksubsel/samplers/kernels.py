@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils import check_random_state
 
+from sksubsel._blas import for_chunks
 from sksubsel._validation import check_finite
+from sksubsel.samplers.ridge import row_chunks
 
 __all__ = ["FourierFeatures", "check_candidates", "check_rows", "log_block", "unit_block"]
 
@@ -114,11 +116,15 @@ class FourierFeatures:
         return 2 * self.waves.shape[1]
 
     def __call__(self, inputs):
-        """Features (n, d), float32. Time O(n d F), memory 4 n d bytes and half as much again."""
+        """Features (n, d), float32. Time O(n d F), memory 4 n d bytes and a few chunks."""
         n_waves = self.waves.shape[1]
-        phases = inputs @ self.waves
         phi = np.empty((len(inputs), 2 * n_waves), dtype=np.float32)
-        np.cos(phases, out=phi[:, :n_waves])
-        np.sin(phases, out=phi[:, n_waves:])
-        phi *= np.float32(1 / np.sqrt(n_waves))
+
+        def of_chunk(part):
+            phases = inputs[part] @ self.waves
+            np.cos(phases, out=phi[part, :n_waves])
+            np.sin(phases, out=phi[part, n_waves:])
+            phi[part] *= np.float32(1 / np.sqrt(n_waves))
+
+        for_chunks(of_chunk, row_chunks(phi))
         return phi

@@ -19,9 +19,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from sksubsel._blas import for_chunks
+
 __all__ = ["GrowingRidge", "one_hot"]
 
-_CHUNK_VALUES = 1 << 22
+_CHUNK_VALUES = 1 << 20  # 4 MiB of features, which a core's cache may hold
 
 
 class GrowingRidge:
@@ -77,9 +79,12 @@ class GrowingRidge:
         """``|phi_i|^2`` and ``phi_i^T K phi_i``: two float64 ndarrays (n,). Time O(n d)."""
         squares, curved = np.empty((2, len(phi)))
         spectrum = np.asarray(spectrum, dtype=np.float32)
-        for part in _chunks(phi):
+
+        def of_chunk(part):
             squares[part] = np.einsum("nd,nd->n", phi[part], phi[part])
             curved[part] = np.einsum("nd,nd,d->n", phi[part], phi[part], spectrum)
+
+        for_chunks(of_chunk, row_chunks(phi))
         return squares, curved
 
     @property
@@ -127,7 +132,8 @@ class GrowingRidge:
         pull = self.inverse @ self.residual_cross  # M Q
         right = np.concatenate([Z, MKZ, pull, self.coef], axis=1).astype(np.float32)
         ZKZ = ZKZ.astype(np.float32)
-        for part in _chunks(self.phi, right.shape[1]):
+
+        def of_chunk(part):
             product = self.phi[part] @ right
             a, t = product[:, :b], product[:, 2 * b : 2 * b + C]
             r = one_hot(self.labels[part], C) - product[:, 2 * b + C :]
@@ -136,6 +142,8 @@ class GrowingRidge:
             self._s[part] += np.einsum("nb,nb->n", a, change)
             self._linear[part] = np.einsum("nc,nc->n", t, r)
             self._square[part] = np.einsum("nc,nc->n", r, r)
+
+        for_chunks(of_chunk, row_chunks(self.phi, right.shape[1]))
 
     def greedy(self, shortlist, groups, room, n_wanted):
         """Choose rows among a few, one at a time, each with the former ones taken into account.
@@ -209,6 +217,7 @@ def one_hot(labels, n_classes):
     return out
 
 
-def _chunks(phi, n_columns=0):
+def row_chunks(phi, n_columns=0):
+    """Slices of rows of about 4 MiB, or of as much in `n_columns` columns beside them."""
     step = max(256, _CHUNK_VALUES // max(phi.shape[1], n_columns))
     return [slice(start, start + step) for start in range(0, len(phi), step)]
