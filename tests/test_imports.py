@@ -15,7 +15,7 @@ ROOT = pathlib.Path(importlib.util.find_spec("sksubsel").origin).parent
 
 # Each part may import those of the rows above it and of its own row, though never in a circle.
 TIERS = [
-    {"architectures", "nn", "metrics", "_validation", "_parallel"},
+    {"architectures", "nn", "metrics", "_validation", "_parallel", "_clusters"},
     {"spaces", "networks", "tracing", "_net", "base", "features", "datasets", "predictions"},
     {"samplers", "zoo"},
     {"encoder", "approximator", "selector", "baselines", "scoring", "persistence"},
@@ -31,6 +31,9 @@ OWNERS = {  # package: where it may be imported
     "skorch": lambda path: path.as_posix() == "_net.py",
     "matplotlib": lambda path: path.parts[0] == "plotting",
     "safetensors": lambda path: path.as_posix() == "persistence/net.py",
+    "distributed": lambda path: path.as_posix() == "_clusters.py",
+    "ray": lambda path: path.as_posix() == "_clusters.py",
+    "fsspec": lambda path: path.as_posix() == "zoo/folders.py",
 }
 EXTRAS = {
     "apricot", "click", "dask", "distributed", "faiss", "hypothesis", "imblearn", "IPython",
