@@ -58,6 +58,9 @@ class _Cluster:
 
     def run(self, jobs, shared, on_lost):
         """Results as they come; see :func:`sksubsel._parallel.run_tasks`."""
+        jobs = list(jobs)
+        if not jobs:
+            return  # and nothing is sent
         jobs, running, suspects, alone = iter(jobs), {}, [], False
         with self.backend.retrieval_context():
             try:
@@ -107,16 +110,15 @@ class _Dask(_Cluster):
         # A task's result, which Dask makes anew if it dies with its worker. What is scattered
         # would be lost, and with it all tasks that need it, on other workers, too: Dask removes
         # the copies of a broadcast when it likes.
-        content = np.frombuffer(cloudpickle.dumps(shared), np.uint8)  # sent without being copied
+        content = np.frombuffer(cloudpickle.dumps(shared), np.uint8)  # which is not copied
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sending large graph")
             self._shared = self.client.submit(_load, content, pure=False)
         self._ended = as_completed()
 
     def start(self, task):
-        future = self.client.submit(
-            _run, self._shared, task, pure=False, **self.backend.submit_kwargs
-        )
+        options = {**self.backend.submit_kwargs, "pure": False}
+        future = self.client.submit(_run, self._shared, task, **options)
         self._ended.add(future)
         return future
 
@@ -175,10 +177,7 @@ class _Ray(_Cluster):
             self.ray.cancel(future)
 
 
-_DIED = (
-    f"a worker died each of the {MAX_RETRIES + 1} times that it ran this task (out of memory, if "
-    "nothing killed it): {}"
-)
+_DIED = "a worker died each time that it ran this task (out of memory, if nothing killed it): {}"
 
 
 class _Shared:

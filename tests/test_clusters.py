@@ -112,7 +112,7 @@ def test_same_bits_from_data_sent_once(on, tasks, serial, tmp_path, monkeypatch)
     here = len(list(tmp_path.glob(f"pickled.{os.getpid()}-*")))
     assert here == 1, "what is shared must be pickled once"
     built = {path.name.split(".")[1].split("-")[0] for path in tmp_path.glob("[0-9a-f]*.*")}
-    assert len(built) == 2 and str(os.getpid()) not in built, "both workers, and they alone"
+    assert built and str(os.getpid()) not in built, "workers train, and they alone"
     if on.name == "dask":  # where a worker keeps it
         assert build.count("unpickled") <= 2
 
