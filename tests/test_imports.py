@@ -15,7 +15,16 @@ ROOT = pathlib.Path(importlib.util.find_spec("sksubsel").origin).parent
 
 # Each part may import those of the rows above it and of its own row, though never in a circle.
 TIERS = [
-    {"architectures", "nn", "metrics", "_validation", "_blas", "_parallel", "_digest"},
+    {
+        "architectures",
+        "nn",
+        "metrics",
+        "_validation",
+        "_blas",
+        "_parallel",
+        "_clusters",
+        "_digest",
+    },
     {"spaces", "networks", "tracing", "_net", "base", "features", "datasets", "predictions"},
     {"samplers", "zoo", "extraction"},
     {"encoder", "approximator", "selector", "baselines", "scoring", "persistence"},
@@ -32,6 +41,9 @@ OWNERS = {  # package: where it may be imported
     "matplotlib": lambda path: path.parts[0] == "plotting",
     "PIL": lambda path: path.as_posix() == "datasets/image_files.py",
     "safetensors": lambda path: path.as_posix() == "persistence/net.py",
+    "distributed": lambda path: path.as_posix() == "_clusters.py",
+    "ray": lambda path: path.as_posix() == "_clusters.py",
+    "fsspec": lambda path: path.as_posix() == "zoo/folders.py",
 }
 EXTRAS = {
     "apricot", "click", "dask", "distributed", "faiss", "hypothesis", "imblearn", "IPython",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import time
 import warnings
 from collections.abc import Sequence
@@ -12,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import delayed, effective_n_jobs
+from joblib import delayed
 
-from sksubsel._parallel import Progress, run_tasks
+from sksubsel._parallel import Progress, on_cluster, run_tasks, threads_of_each
 from sksubsel.architectures import as_architectures
 from sksubsel.benchmark import records
 from sksubsel.benchmark.checks import FULL_DATA, check_run, check_selectors, check_validation
-from sksubsel.benchmark.tasks import Task, Training, kind_of, run_task
+from sksubsel.benchmark.tasks import Task, Training, kind_of, lost_task, run_task
 from sksubsel.metrics import relative_accuracy_reduction, speedup
 from sksubsel.zoo.zoo import TrainingFailedWarning
 
@@ -89,7 +88,9 @@ def compare(
         Whether a training that fails ends the comparison, or is left out and reported at the end.
     n_jobs : int or None, default=None
         Trainings side by side, through joblib. The cores are shared out among the workers, whose
-        times are those on their share.
+        times are those on their share. On a Dask or Ray cluster (``docs/scaling_out.md``) a
+        training is recorded when those of the same selector and seed, or of a network's own
+        selection of the same architecture too, are finished.
     verbose : int, default=0
         1 shows progress with the remaining time.
 
@@ -149,25 +150,31 @@ def compare(
         if missing:
             tasks.append(task._replace(trainings=list(missing.values())))
     tasks = _prepare(tasks)
-    n_workers = effective_n_jobs(n_jobs)
-    n_threads = None if n_workers == 1 else max(1, (os.cpu_count() or 1) // n_workers)
+    n_threads, far = threads_of_each(n_jobs), on_cluster(n_jobs)
     judging = {
         "test": (X_test, y_test), "validation": validation, "validated_on": validated_on
     }  # fmt: skip
     jobs = (
-        delayed(run_task)(run, task, zoo, judging, records_file, n_threads, on_error)
+        delayed(run_task)(
+            run, task, zoo, judging, None if far else records_file, n_threads, on_error,
+            not far and n_threads is None,
+        )
         for task in tasks
-    )
+    )  # fmt: skip
+    shared = [zoo, judging, *(one for task in tasks for one in (task.selector, task.source))]
+    on_lost = lost_task if on_error == "warn" else None
     n_missing = sum(len(task.trainings) for task in tasks)
     progress = Progress("compare", "trainings", n_missing, verbose)
     if records_file is not None:
         progress.say(f"{len(wanted) - n_missing} of {len(wanted)} trainings are in {records_file}")
     failed = []
-    with closing(run_tasks(jobs, n_jobs)) as results:
+    with closing(run_tasks(jobs, n_jobs, shared, on_lost)) as results:
         for found in results:
             failed += [record for record in found if "error" in record]
             for record in found:
                 if "error" not in record:
+                    if far and records_file is not None:  # workers may not see the file
+                        records.append(records_file, record)
                     done[record["key"]] = record
                     last[_name(record)] = record["key"]
             progress.step(len(found))

@@ -21,7 +21,7 @@ from sksubsel.benchmark.meter import Meter
 from sksubsel.samplers.kernels import check_rows
 from sksubsel.subselnet import SubSelNet
 
-__all__ = ["Chosen", "Selections", "Task", "Training", "kind_of", "run_task"]
+__all__ = ["Chosen", "Selections", "Task", "Training", "kind_of", "lost_task", "run_task"]
 
 _MAX_JUDGED = 5_000  # rows that the accuracy on those trained on is taken of
 
@@ -73,11 +73,11 @@ def kind_of(selector) -> str | None:
     return "function" if callable(selector) and not isinstance(selector, type) else None
 
 
-def run_task(run, task, zoo, judging, path, n_threads, on_error) -> list[dict]:
+def run_task(run, task, zoo, judging, path, n_threads, on_error, alone=False) -> list[dict]:
     """Make the trainings of a task, in their order; each is recorded when it is finished.
 
     `judging` has the instances and labels of "test" and "validation", the latter None or a pair,
-    and its digest, "validated_on".
+    and its digest, "validated_on". `alone` says that nothing else runs on the machine.
 
     Trainings with the same budget and seed share what an architecture has no part in. Where
     `on_error` is "warn", one that fails gives ``{"error": ..., "method": ..., ...}``.
@@ -96,13 +96,19 @@ def run_task(run, task, zoo, judging, path, n_threads, on_error) -> list[dict]:
                     raise
                 found.append({"error": f"{type(error).__name__}: {error}", **training.name()})
                 continue
-            if n_threads is not None:  # side by side, the others' energy is counted too
+            if not alone:  # side by side, the others' energy is counted too
                 record["energy"] = float("nan")
             record = {"key": training.key, "run": run, **training.name(), **record}
             if path is not None:
                 records.append(path, record)
             found.append(record)
     return found
+
+
+def lost_task(run, task, *_, error) -> list[dict]:
+    """What `run_task` gives where each training fails, of a task that workers died of."""
+    text = f"{type(error).__name__}: {error}"
+    return [{"error": text, **training.name()} for training in task.trainings]
 
 
 class Selections:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from sksubsel.zoo.store import write_atomically
+from sksubsel.zoo.folders import write_atomically
 
 __all__ = ["read_checkpoint", "write_checkpoint"]
 

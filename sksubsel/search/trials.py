@@ -13,10 +13,10 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from sksubsel._parallel import run_tasks
+from sksubsel._parallel import on_cluster, run_tasks
 from sksubsel._validation import check_device, warn_caller
 from sksubsel.benchmark import records
-from sksubsel.benchmark.tasks import Selections, Task, Training, kind_of, run_task
+from sksubsel.benchmark.tasks import Selections, Task, Training, kind_of, lost_task, run_task
 from sksubsel.subselnet import SubSelNet
 from sksubsel.zoo import ArchitectureClassifier, ArchitectureRegressor, TrainingFailedWarning
 from sksubsel.zoo.training import train_on_rows
@@ -146,13 +146,17 @@ class Trials:
         self.progress.n_tasks -= len(trials) - len(missing)  # they take no time
         jobs = [self._job(key, trial) for key, trial in missing.items()]
         errors = []
-        with closing(run_tasks(jobs, self.n_jobs)) as results:
+        shared = [self._judging, self.selector, *(one for one, _ in self._trainers.values())]
+        on_lost = _lost if self.on_error == "warn" else None
+        with closing(run_tasks(jobs, self.n_jobs, shared, on_lost)) as results:
             for key, found in results:
                 record = found[0]
                 if "error" in record:
                     errors.append(record["error"])
                     unknown = ("accuracy", "n_selected", "selection_time", "training_time")
                     record = {**record, **dict.fromkeys(unknown, float("nan"))}
+                elif self._records_here:
+                    records.append(self.path, record)
                 self._done[key] = record
                 self.progress.step()
         if errors:
@@ -184,7 +188,13 @@ class Trials:
         if kind_of(selector) == "rows":  # the same rows for all architectures
             selector = self._shared_rows(training)
         task = Task(selector, None, {}, [training])
-        return delayed(_run)(recipe, task, trainer, self._judging, self.path, self.on_error)
+        path = None if self._records_here else self.path
+        return delayed(_run)(recipe, task, trainer, self._judging, path, self.on_error)
+
+    @property
+    def _records_here(self):
+        """Whether records are written here, as the workers may not see the file."""
+        return self.path is not None and on_cluster(self.n_jobs)
 
     def _shared_rows(self, training):
         of = training.budget, training.seed
@@ -196,6 +206,10 @@ class Trials:
 
 def _run(recipe, task, trainer, judging, path, on_error):
     return task.trainings[0].key, run_task(recipe, task, trainer, judging, path, 1, on_error)
+
+
+def _lost(recipe, task, *_, error):
+    return task.trainings[0].key, lost_task(recipe, task, error=error)
 
 
 def check_selector(selector, X, y):

@@ -1,5 +1,6 @@
 """Architectures trained as scikit-learn estimators, one by one and as a zoo."""
 
+from sksubsel._parallel import WorkerDiedError, WorkerDiedWarning
 from sksubsel.zoo.classifier import ArchitectureClassifier, ArchitectureRegressor
 from sksubsel.zoo.store import CorruptEntryWarning
 from sksubsel.zoo.zoo import ModelZoo, TrainingFailedWarning
@@ -10,4 +11,6 @@ __all__ = [
     "CorruptEntryWarning",
     "ModelZoo",
     "TrainingFailedWarning",
+    "WorkerDiedError",
+    "WorkerDiedWarning",
 ]

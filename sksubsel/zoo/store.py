@@ -1,13 +1,10 @@
-"""A folder that keeps each finished architecture of a zoo."""
+"""A folder, here or at a URL, that keeps each finished architecture of a zoo."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 import pickle
-import tempfile
 import types
 import warnings
 import zipfile
@@ -17,7 +14,10 @@ from pathlib import Path
 import joblib
 import numpy as np
 
+from sksubsel.zoo.folders import is_url, open_folder
+
 _FORMAT = 1
+_MANIFEST = "manifest.json"
 _RECORD = ("predictions", "accuracy", "train_accuracy", "train_time", "n_parameters")
 
 
@@ -64,7 +64,8 @@ def _content(value):
 def kept_seed(folder) -> int | None:
     """Seed that a store was begun with, None where there is no store (or a damaged one)."""
     try:
-        return int(json.loads((Path(folder) / "manifest.json").read_text())["seed"])
+        with open_folder(folder).open(_MANIFEST) as file:
+            return int(json.load(file)["seed"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -77,8 +78,8 @@ class Store:
 
     Parameters
     ----------
-    folder : path
-        Made if missing.
+    folder : path or str
+        Made if missing. A URL, such as ``s3://bucket/zoo``, is of an fsspec filesystem.
     key : str
         Of the data and settings.
     seed : int, default=0
@@ -87,25 +88,28 @@ class Store:
     Raises
     ------
     ValueError
-        If the folder is a store made for other data or settings, or no store at all.
+        If the folder is a store made for other data or settings, or no store at all; if fsspec
+        does not know the protocol of a URL.
+    ImportError
+        If fsspec, or what it needs for the protocol, is not installed.
     """
 
     def __init__(self, folder, key: str, seed: int = 0):
-        self.folder = Path(folder)
-        if self.folder.exists() and not self.folder.is_dir():
-            raise ValueError(f"store must be a folder; {self.folder} is a file")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        manifest = self.folder / "manifest.json"
-        if not manifest.exists():
+        self.folder = folder if is_url(folder) else Path(folder)
+        self._files = open_folder(folder)
+        self._files.create()
+        names = self._files.names()
+        if _MANIFEST not in names:
             # a killed write of the manifest may have left a temporary file
-            if any(path.suffix != ".tmp" for path in self.folder.iterdir()):
+            if any(not name.endswith(".tmp") for name in names):
                 raise ValueError(
                     f"store {self.folder} has no manifest but other files; give an empty folder"
                 )
             content = json.dumps({"format": _FORMAT, "key": key, "seed": seed})
-            write_atomically(manifest, lambda file: file.write(content.encode()))
+            self._files.write(_MANIFEST, lambda file: file.write(content.encode()))
         try:
-            found = json.loads(manifest.read_text())
+            with self._files.open(_MANIFEST) as file:
+                found = json.load(file)
             found_key, found_format = found["key"], found["format"]
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
@@ -120,15 +124,16 @@ class Store:
 
     def read(self, arch) -> dict | None:
         """The record of an architecture, None if it is not there or is damaged (with a warning)."""
-        path = self._path(arch)
-        if not path.exists():
-            return None
+        name = _name(arch)
         try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as entry:
-                return {name: entry[name] for name in _RECORD}
+            with self._files.open(name) as file, np.load(file, allow_pickle=False) as entry:
+                return {field: entry[field] for field in _RECORD}
+        except FileNotFoundError:
+            return None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
             warnings.warn(
-                f"entry {path} of the store is damaged; its architecture is trained again",
+                f"entry {self._files.place(name)} of the store is damaged; its architecture is "
+                "trained again",
                 CorruptEntryWarning,
                 stacklevel=2,
             )
@@ -136,22 +141,8 @@ class Store:
 
     def write(self, arch, record: dict) -> None:
         """Keep the record of a finished architecture."""
-        write_atomically(self._path(arch), lambda file: np.savez(file, **record))
-
-    def _path(self, arch):
-        return self.folder / f"{architecture_key(arch)}.npz"
+        self._files.write(_name(arch), lambda file: np.savez(file, **record))
 
 
-def write_atomically(path, write) -> None:
-    """Write a file under a temporary name by ``write(file)``, then move it into place."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
+def _name(arch):
+    return f"{architecture_key(arch)}.npz"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import shutil
 import tempfile
 import warnings
@@ -14,18 +13,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from joblib import delayed, effective_n_jobs
+from joblib import delayed
 from sklearn.base import BaseEstimator, _fit_context, clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from sksubsel._parallel import Progress, run_tasks
+from sksubsel._parallel import Progress, run_tasks, threads_of_each
 from sksubsel._validation import check_device, check_finite, check_instances, check_X
 from sksubsel.architectures import as_architecture, as_architectures
 from sksubsel.networks import count_parameters
 from sksubsel.zoo.classifier import ArchitectureClassifier, ArchitectureRegressor
+from sksubsel.zoo.folders import is_url
 from sksubsel.zoo.store import Store, architecture_key, content_key, kept_seed
 from sksubsel.zoo.training import seed_of, train_architecture, train_on_rows
 
@@ -68,14 +68,16 @@ class ModelZoo(BaseEstimator):
         the encoder what architectures look like.
     n_seeds : int, default=1
         Trainings of each architecture, over which its predictions are averaged.
-    store : path or None, default=None
-        Folder where each finished architecture is kept: a killed run resumes from it.
+    store : path, URL or None, default=None
+        Folder where each finished architecture is kept: a killed run resumes from it. The workers
+        of a cluster write to it, too. A URL, such as ``"s3://bucket/zoo"``, is of a filesystem
+        known to fsspec (``pip install "sksubsel[distributed]"``); ``memory://`` is of one process.
     on_error : {"raise", "warn"}, default="raise"
         Whether an architecture that cannot be trained stops `fit`, or is reported in
         ``errors_`` and left out of ``trained_``.
     n_jobs : int or None, default=None
-        Architectures trained side by side, through joblib and whatever backend is set there. The
-        cores are shared out among the workers.
+        Architectures trained side by side, through joblib and whatever backend is set there, also
+        a Dask or Ray cluster (``docs/scaling_out.md``). The cores are shared out among the workers.
     device : str or None, default=None
         Replaces the estimator's.
     random_state : int, RandomState instance or None, default=None
@@ -412,8 +414,7 @@ class ModelZoo(BaseEstimator):
             records = {key: record for key, record in found.items() if record is not None}
         missing = [key for key in unique if key not in records]
         data = (self.X_, self._labels(self.y_), self.X_val_, self._labels(self.y_val_))
-        n_workers = min(effective_n_jobs(self.n_jobs), max(1, len(missing)))
-        n_threads = None if n_workers == 1 else max(1, (os.cpu_count() or 1) // n_workers)
+        n_threads = threads_of_each(self.n_jobs, len(missing))
         jobs = (
             delayed(_keyed)(key, self.estimator_, unique[key], data,
                             [seed_of(unique[key], seed, k) for k in range(self.n_seeds)],
@@ -423,7 +424,8 @@ class ModelZoo(BaseEstimator):
         progress = Progress("zoo", "architectures trained", len(missing), self.verbose)
         if records:
             progress.say(f"{len(records)} architectures are in the store")
-        with closing(run_tasks(jobs, self.n_jobs)) as results:
+        shared = [self.estimator_, data]
+        with closing(run_tasks(jobs, self.n_jobs, shared, on_lost=_lost)) as results:
             for key, record in results:
                 if "error" in record and self.on_error == "raise":
                     raise RuntimeError(
@@ -440,7 +442,8 @@ class ModelZoo(BaseEstimator):
         n_bytes = predictions[0].nbytes * len(predictions)
         if n_bytes <= _MAX_IN_MEMORY:
             return np.stack(predictions)
-        folder = tempfile.mkdtemp(prefix="sksubsel-zoo-", dir=self.store)
+        parent = None if self.store is None or is_url(self.store) else self.store
+        folder = tempfile.mkdtemp(prefix="sksubsel-zoo-", dir=parent)
         out = np.lib.format.open_memmap(
             Path(folder) / "predictions.npy", "w+", predictions[0].dtype, shape
         )
@@ -461,3 +464,7 @@ _PER_ARCHITECTURE = {
 
 def _keyed(key, *args):
     return key, train_architecture(*args)
+
+
+def _lost(key, *_, error):
+    return key, {"error": f"{type(error).__name__}: {error}", "traceback": ""}

@@ -1,4 +1,6 @@
 import json
+import pickle
+import sys
 import warnings
 
 import numpy as np
@@ -6,7 +8,7 @@ import pytest
 
 from sksubsel.architectures import Architecture
 from sksubsel.zoo import CorruptEntryWarning
-from sksubsel.zoo.store import Store, architecture_key, content_key
+from sksubsel.zoo.store import Store, architecture_key, content_key, kept_seed
 
 _OPS = ("input", "conv", "pool", "output")
 _ARCH = Architecture(_OPS, ((0, 1), (1, 2), (2, 3)), space="mine")
@@ -219,3 +221,87 @@ def test_content_keys_with_what_cannot_be_pickled():
     assert key != content_key(X, settings(make(4)))
     one, two = (lambda arch: 1), (lambda arch: 2)
     assert content_key(X, settings(one)) != content_key(X, settings(two))
+
+
+@pytest.fixture(params=["memory", "file"])
+def url(request, tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    if request.param == "file":
+        yield f"file://{tmp_path}/deep/zoo"
+    else:
+        yield "memory://deep/zoo"
+        fsspec.filesystem("memory").rm("/deep", recursive=True)
+
+
+def _remote(url):
+    from fsspec.core import url_to_fs
+
+    return url_to_fs(url)
+
+
+def test_a_url_keeps_what_a_folder_does(url, record):
+    assert kept_seed(url) is None
+    store = Store(url, "key", 5)
+    assert store.read(_ARCH) is None
+    store.write(_ARCH, record | {"accuracy": 0.5})
+    store.write(_ARCH, record)
+    for again in (Store(url + "/", "key"), pickle.loads(pickle.dumps(store))):
+        for name, value in record.items():
+            np.testing.assert_array_equal(again.read(_ARCH)[name], value)
+    assert kept_seed(url) == 5
+    with pytest.raises(ValueError, match="made for other data, labels or training settings"):
+        Store(url, "another key")
+    fs, path = _remote(url)
+    names = sorted(name.rsplit("/", 1)[1] for name in fs.ls(path, detail=False))
+    assert names == sorted([f"{architecture_key(_ARCH)}.npz", "manifest.json"])
+
+
+def test_a_damaged_entry_at_a_url(url, record):
+    store = Store(url, "key")
+    store.write(_ARCH, record)
+    fs, path = _remote(url)
+    entry = f"{path}/{architecture_key(_ARCH)}.npz"
+    fs.pipe_file(entry, fs.cat_file(entry)[:100])
+    with pytest.warns(CorruptEntryWarning, match=f"{url}/{architecture_key(_ARCH)}.*again"):
+        assert store.read(_ARCH) is None
+    fs.rm_file(f"{path}/manifest.json")
+    with pytest.raises(ValueError, match="no manifest but other files"):
+        Store(url, "key")
+
+
+def test_a_write_to_a_url_that_fails_leaves_nothing(url, record, monkeypatch):
+    store = Store(url, "key")
+    store.write(_ARCH, record)
+
+    def fail(*args, **kwargs):
+        raise OSError("moved not")
+
+    monkeypatch.setattr(type(store._files.fs), "mv", fail)
+    with pytest.raises(OSError, match="moved not"):
+        store.write(_ARCH, record | {"accuracy": 0.5})
+    fs, path = _remote(url)
+    assert len(fs.ls(path)) == 2 and store.read(_ARCH)["accuracy"] == 0.75
+
+
+def test_a_file_at_a_url(url):
+    fs, path = _remote(url)
+    fs.makedirs(path)
+    fs.pipe_file(f"{path}/file", b"")
+    with pytest.raises(ValueError, match="must be a folder"):
+        Store(f"{url}/file", "key")
+
+
+def test_urls_that_cannot_be_used(monkeypatch):
+    with pytest.raises(ValueError, match="protocol fsspec knows.*'nowhere://zoo'"):
+        Store("nowhere://zoo", "key")
+    monkeypatch.setitem(sys.modules, "fsspec.core", None)
+    with pytest.raises(ImportError, match=r"pip install 'sksubsel\[distributed\]'"):
+        Store("memory://zoo", "key")
+
+
+def test_a_url_whose_filesystem_is_not_installed(monkeypatch):
+    pytest.importorskip("fsspec")
+    for name in ("s3fs", "s3fs.core"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match="store='s3://bucket/zoo' needs another package: .*s3fs"):
+        Store("s3://bucket/zoo", "key")
