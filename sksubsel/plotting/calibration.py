@@ -188,17 +188,21 @@ class ApproximatorCalibrationDisplay:
         if legend:
             ax.legend(
                 frameon=False, fontsize="small", handlelength=2.2, loc="lower left",
-                bbox_to_anchor=(0, 1.24 if counts else 1.02), borderaxespad=0.0,
+                bbox_to_anchor=(0, 1.26 if counts else 1.02), borderaxespad=0.0,
             )  # fmt: skip
         return self
 
     def _draw_counts(self):
         low, high = self.bins["low"].to_numpy(), self.bins["high"].to_numpy()
-        self.count_ax_ = strip = self.ax_.inset_axes([0, 1.04, 1, 0.16], sharex=self.ax_)
+        self.count_ax_ = strip = self.ax_.inset_axes([0, 1.06, 1, 0.16], sharex=self.ax_)
         self.bars_ = strip.bar(
             (low + high) / 2, self.bins["count"].to_numpy(), width=0.9 * (high - low), color="0.6"
         )
+        from matplotlib import ticker
+
         strip.set_yscale("log")
+        strip.yaxis.set_major_locator(ticker.LogLocator(numticks=3))
+        strip.yaxis.set_minor_locator(ticker.NullLocator())
         strip.set_ylim(bottom=0.5)
         strip.tick_params(labelbottom=False, bottom=False, labelsize="small")
         strip.set_ylabel("Count", fontsize="small")

@@ -173,6 +173,11 @@ class SubsetDisplay:
             self.images_.append(
                 ax.imshow(image, extent=(x, x + 1, y + ratio, y), interpolation="nearest")
             )
+        shown = set(zip(self.cells["class"], self.cells["group"]))
+        for label, middle in zip(classes, middles):
+            for group in _GROUPS:
+                if (label, group) not in shown:
+                    ax.text(left[group] + 0.1, middle, "none", color="0.45", va="center", size=7)
         ax.set(xlim=(-0.05, size[0] + 0.05), ylim=(size[1], -0.05), aspect="equal")
         ax.set_yticks(middles, [str(c) for c in classes])
         ax.set_xticks([left[group] + block / 2 for group in _GROUPS], _GROUPS)
