@@ -1,7 +1,7 @@
 """All displays, on scikit-learn's digits: the pictures of docs/displays.md.
 
-Trains a small zoo of NAS-Bench-101 cells and what the pictures need besides, in about a minute
-on two cores that do nothing else.
+Trains a small zoo of NAS-Bench-101 cells and what the pictures need besides, in one to two
+minutes on two cores that do nothing else.
 
 Run: python examples/plot_displays.py [--folder pictures]
 """
@@ -87,12 +87,13 @@ def main():
         X, y, train_size=800, test_size=500, stratify=y, random_state=0
     )
 
-    space = NASBench101(stem_channels=4, n_stacks=2, n_cells=1)
+    space = NASBench101(stem_channels=4, n_stacks=2, n_cells=1, bn_momentum=0.1)
     cells = space.sample(202, random_state=0)
     unseen, seen = cells[:2], cells[2:]
     recipe = ArchitectureClassifier(build=space.build, max_epochs=5, min_steps=100)
     zoo = ModelZoo(recipe, n_pretrained=12, n_jobs=2, random_state=0).fit(seen, X, y)
     net = SubSelNet(
+        mode="inductive",
         budget=0.1,
         encoder=ArchitectureEncoder(max_epochs=150),
         approximator=ModelApproximator(max_epochs=30),

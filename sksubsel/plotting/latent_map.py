@@ -170,17 +170,16 @@ class LatentMapDisplay:
         known = np.zeros(n_archs, dtype=bool)
         if self.accuracies is not None:
             known = ~np.isnan(self.accuracies)
-        size = float(np.clip(2500 / n_archs, 6, 36))
         if not known.all():
             self.unknown_ = ax.scatter(
-                *self.points[~known].T, s=0.5 * size, facecolors="none", edgecolors="0.6",
+                *self.points[~known].T, s=_dot_size(n_archs) / 2, facecolors="none", edgecolors="0.6",
                 linewidths=0.7, zorder=2, label="not trained",
             )  # fmt: skip
         if known.any():
             # The worst first, so that the good ones lie on top.
             order = np.flatnonzero(known)[np.argsort(self.accuracies[known], kind="stable")]
             self.scatter_ = ax.scatter(
-                *self.points[order].T, c=self.accuracies[order], cmap=cmap, s=size,
+                *self.points[order].T, c=self.accuracies[order], cmap=cmap, s=_dot_size(len(order)),
                 edgecolors="0.2", linewidths=0.4, zorder=3, label="trained",
             )  # fmt: skip
             if colorbar:
@@ -196,3 +195,8 @@ class LatentMapDisplay:
             axis.set_label_text(f"Component {k + 1} ({share:.0f}% of variance)")
         ax.spines[["top", "right"]].set_visible(False)
         return self
+
+
+def _dot_size(n_dots):
+    """Area of a dot in square points: the smaller the more there are."""
+    return float(np.clip(2500 / n_dots, 6, 36))

@@ -114,7 +114,8 @@ def test_plot():
 def test_text_fits_into_its_box():
     arch = Transformer().sample(1, random_state=0)[0]
     display = ArchitectureDisplay.from_architecture(arch, attributes=True, labels=True).plot()
-    assert display.labels_[1].get_text() == "patch\nchannels 32"
+    channels = arch.attributes[1]["channels"]
+    assert display.labels_[1].get_text() == f"patch\nchannels {channels}"
     display.figure_.draw_without_rendering()
     for text, box in zip(display.labels_, display.nodes_):
         inner, outer = text.get_window_extent(), box.get_window_extent()
