@@ -172,8 +172,8 @@ class LatentMapDisplay:
             known = ~np.isnan(self.accuracies)
         if not known.all():
             self.unknown_ = ax.scatter(
-                *self.points[~known].T, s=_dot_size(n_archs) / 2, facecolors="none", edgecolors="0.6",
-                linewidths=0.7, zorder=2, label="not trained",
+                *self.points[~known].T, s=_dot_size(n_archs) / 2, facecolors="none",
+                edgecolors="0.6", linewidths=0.7, zorder=2, label="not trained",
             )  # fmt: skip
         if known.any():
             # The worst first, so that the good ones lie on top.
