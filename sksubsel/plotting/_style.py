@@ -72,20 +72,17 @@ def log_scale_if_wide(axis, values) -> bool:
     return True
 
 
-def finish_axes(ax, legend: bool, **options) -> None:
+def finish_axes(ax, legend: bool, handles=None) -> None:
     """Grid behind the curves, no box around them, the legend beside or above them."""
     ax.grid(visible=True, color="0.9", linewidth=0.6)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     if legend:
-        place_legend(ax, **options)
+        _place_legend(ax, handles)
 
 
-def place_legend(ax, handles=None, *, above=1.02) -> None:
-    """A legend beside the axes, or above them where they are narrow; never on the curves.
-
-    `above` is where what is drawn above the axes ends, in heights of the axes.
-    """
+def _place_legend(ax, handles) -> None:
+    """A legend beside the axes, or above them where they are narrow; never on the curves."""
     if handles is None:
         handles, _ = ax.get_legend_handles_labels()
     width = ax.get_window_extent().width / ax.figure.dpi  # inches
@@ -96,6 +93,6 @@ def place_legend(ax, handles=None, *, above=1.02) -> None:
     longest = max(len(str(handle.get_label())) for handle in handles)
     n_columns = int(max(1, width // (0.55 + 0.08 * longest)))
     ax.legend(
-        **style, loc="lower left", bbox_to_anchor=(0.0, above), borderaxespad=0.0,
+        **style, loc="lower left", bbox_to_anchor=(0.0, 1.02), borderaxespad=0.0,
         ncols=min(n_columns, len(handles)), columnspacing=1.0,
     )  # fmt: skip

@@ -22,7 +22,7 @@ _LINE_LENGTH = 11  # characters beyond which an operation's name takes two lines
 _DOT = 9.0  # size of a node without text
 _GAPS = {True: (7.0, 15.0), False: (4.0, 9.0)}  # beside and below nodes, in points
 _EDGE = "0.4"
-_PLAIN = {"input", "output"}  # grey, not one of the colours
+_PLAIN = {"input", "output"}  # white, so that the colours are left for the others
 
 
 class ArchitectureDisplay:
