@@ -136,15 +136,20 @@ class Net(NeuralNet):
     """A skorch net whose batches are slices of tensors and whose loss is a function.
 
     Made by `fit_net`. ``history`` has ``train_loss``, ``dur`` and, with validation data,
-    ``valid_loss`` for each epoch. A callback may set ``subset``, a `TrainingSubset`, before the
-    first epoch, to choose what each epoch trains on. ``n_steps_`` counts optimiser steps.
+    ``valid_loss`` and whatever `valid_scores` names for each epoch. A callback may set ``subset``,
+    a `TrainingSubset`, before the first epoch, to choose what each epoch trains on. ``n_steps_``
+    counts optimiser steps.
     """
 
     subset = None
 
-    def __init__(self, *args, loss, generator=None, gradient_clip=None, mixed=False, **kwargs):
+    def __init__(
+        self, *args, loss, valid_scores=None, generator=None, gradient_clip=None, mixed=False,
+        **kwargs,
+    ):  # fmt: skip
         super().__init__(*args, **kwargs)
         self.loss = loss
+        self.valid_scores = valid_scores
         self.generator = generator
         self.gradient_clip = gradient_clip
         self.mixed = mixed
@@ -210,15 +215,19 @@ class Net(NeuralNet):
             return
         if training:
             self.n_batches_ = len(iterator)
-        total, n_items = 0.0, 0
+        names = ["loss"] if training else ["loss", *(self.valid_scores or {})]
+        totals, n_items = dict.fromkeys(names, 0.0), 0
         for batch in iterator:
             self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch)
             size = len(next(iter(batch[0].values())) if _is_map(batch[0]) else batch[0])
-            total, n_items = total + step["loss"] * size, n_items + size
+            totals = {name: total + step[name] * size for name, total in totals.items()}
+            n_items += size
             self.notify("on_batch_end", batch=batch, training=training, **step)
-        loss = float(total) / n_items
-        self.history.record(f"{prefix}_loss", loss)
+        means = {name: float(total) / n_items for name, total in totals.items()}
+        for name, mean in means.items():
+            self.history.record(f"{prefix}_{name}", mean)
+        loss = means["loss"]
         if prefix == "train" and loss != loss:
             raise FloatingPointError(
                 f"the training loss became NaN in epoch {len(self.history)}; a smaller lr "
@@ -229,7 +238,11 @@ class Net(NeuralNet):
         self.module_.eval()
         inputs, targets = unpack_data(batch)
         with torch.no_grad():
-            return {"loss": self.get_loss(self.infer(inputs), targets, X=inputs)}
+            output = self.infer(inputs)
+            scores = {
+                name: of(output, targets[0]) for name, of in (self.valid_scores or {}).items()
+            }
+            return {"loss": self.get_loss(output, targets, X=inputs), **scores}
 
 
 def fit_net(
@@ -249,6 +262,7 @@ def fit_net(
     gradient_clip=None,
     sample_weight=None,
     valid=None,
+    valid_scores=None,
     early_stopping=None,
     mixed_precision=False,
     callbacks=None,
@@ -282,6 +296,9 @@ def fit_net(
     gradient_clip : float or None
         Largest norm of the gradient.
     valid : (inputs, targets) or None
+    valid_scores : dict of str to callable, or None
+        ``score(output, targets) -> scalar Tensor``, a mean over items, recorded for the validation
+        data as ``valid_<name>``.
     early_stopping : int or None
         Stop when the validation loss has not fallen for so many epochs, and take the best weights.
     mixed_precision : bool
@@ -323,6 +340,7 @@ def fit_net(
         module,
         nn.Module,
         loss=loss,
+        valid_scores=valid_scores,
         generator=torch.Generator().manual_seed(seed) if shuffle else None,
         gradient_clip=gradient_clip,
         mixed=mixed_precision and torch.device(device).type == "cuda",

@@ -88,6 +88,8 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
     strata_ : ndarray of shape (N,), int64
     scorer_ : InductiveScorer or None
         None in transductive mode, and by design.
+    history_ : list of dict
+        ``train_loss`` and ``dur`` of each epoch of the scorer's training; empty without a scorer.
     n_samples_, n_outputs_ : int
         N and C.
 
@@ -224,6 +226,12 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
                 verbose=self.verbose,
             ).fit(predictions, self.features_, self._labels(), self._losses, budget)
         return self
+
+    @property
+    def history_(self):
+        """What each epoch of the scorer's training recorded; empty without a scorer."""
+        check_is_fitted(self)
+        return [] if self.scorer_ is None else self.scorer_.history
 
     def prepare(self, budget=None):
         """Compute now, and not in the next `select`, what all architectures share.

@@ -233,6 +233,22 @@ def test_validation_alone_does_not_stop(data):
     )
 
 
+def test_scores_of_the_validation_data(data):
+    """Means over all items, though batches differ in size; they change nothing else."""
+
+    def above(output, targets):
+        return (output[:, 0] > targets).float().mean()
+
+    net = _fit(data, valid=data, valid_scores={"above": above}, max_epochs=4)
+    share = above(net.module_(data[0]), data[1]).item()
+    assert epochs_of(net)[-1]["valid_above"] == pytest.approx(share, rel=1e-6)
+    assert "train_above" not in epochs_of(net)[-1]
+    plain = _fit(data, valid=data, max_epochs=4)
+    assert (_weights(net) == _weights(plain)).all()
+    for name in ("train_loss", "valid_loss"):
+        assert [row[name] for row in epochs_of(net)] == [row[name] for row in epochs_of(plain)]
+
+
 def test_gradient_clip_bounds_the_step(data):
     def step(**options):
         start = _weights(_fit(data, lr=1e-30, **options))

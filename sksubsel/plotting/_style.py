@@ -6,6 +6,7 @@ from __future__ import annotations
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
 _DASHES = ("-", "--", ":", "-.")
+_NARROW = 4.0  # inches, of axes that a legend beside them would leave too little of
 
 
 def import_pyplot():
@@ -23,10 +24,32 @@ def import_pyplot():
 def curve_style(k: int) -> dict:
     """Colour, marker and dashes of the k-th curve; no two of the first 70 are the same."""
     return {
-        "color": _COLOURS[k % len(_COLOURS)],
-        "marker": _MARKERS[k % len(_MARKERS)],
-        "linestyle": _DASHES[k // len(_COLOURS) % len(_DASHES)],
+        "color": colour_of(k),
+        "marker": marker_of(k),
+        "linestyle": dashes_of(k // len(_COLOURS)),
     }
+
+
+def colour_of(k: int) -> str:
+    """Colour of the k-th thing; together with `marker_of` no two of the first 70 are the same."""
+    return _COLOURS[k % len(_COLOURS)]
+
+
+def marker_of(k: int) -> str:
+    """Marker of the k-th thing."""
+    return _MARKERS[k % len(_MARKERS)]
+
+
+def dashes_of(k: int) -> str:
+    """Dashes of the k-th kind of curve."""
+    return _DASHES[k % len(_DASHES)]
+
+
+def tint(colour, share=0.25):
+    """A pale form of a colour, on which black text is legible."""
+    from matplotlib.colors import to_rgb
+
+    return tuple(1 - share * (1 - part) for part in to_rgb(colour))
 
 
 def new_axes(legend: bool):
@@ -49,13 +72,27 @@ def log_scale_if_wide(axis, values) -> bool:
     return True
 
 
-def finish_axes(ax, legend: bool) -> None:
-    """Grid behind the curves, no box around them, the legend beside them."""
+def finish_axes(ax, legend: bool, handles=None) -> None:
+    """Grid behind the curves, no box around them, the legend beside or above them."""
     ax.grid(visible=True, color="0.9", linewidth=0.6)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
     if legend:
-        ax.legend(
-            frameon=False, fontsize="small", handlelength=2.6,
-            loc="upper left", bbox_to_anchor=(1.01, 1.0),  # beside the curves, never on them
-        )  # fmt: skip
+        _place_legend(ax, handles)
+
+
+def _place_legend(ax, handles) -> None:
+    """A legend beside the axes, or above them where they are narrow; never on the curves."""
+    if handles is None:
+        handles, _ = ax.get_legend_handles_labels()
+    width = ax.get_window_extent().width / ax.figure.dpi  # inches
+    style = {"handles": handles, "frameon": False, "fontsize": "small", "handlelength": 2.6}
+    if width > _NARROW:
+        ax.legend(**style, loc="upper left", bbox_to_anchor=(1.01, 1.0))
+        return
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    n_columns = int(max(1, width // (0.55 + 0.08 * longest)))
+    ax.legend(
+        **style, loc="lower left", bbox_to_anchor=(0.0, 1.02), borderaxespad=0.0,
+        ncols=min(n_columns, len(handles)), columnspacing=1.0,
+    )  # fmt: skip

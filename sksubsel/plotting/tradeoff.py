@@ -15,7 +15,7 @@ from sksubsel.plotting._style import (
 __all__ = ["TradeoffDisplay"]
 
 _LABELS = {
-    "rar": "Relative accuracy reduction (lower is better)",
+    "rar": "Relative accuracy reduction\n(lower is better)",
     "speedup": "Speed-up over training on all instances",
     "accuracy": "Accuracy",
     "gb_minutes": "Memory over time (GB min)",

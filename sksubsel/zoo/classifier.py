@@ -68,9 +68,17 @@ _ATTRIBUTES = """module_ : torch.nn.Module
     net_ : skorch net
         Its ``history`` has the losses and seconds of each epoch.
     history_ : list of dict
+        ``train_loss`` and ``dur`` in seconds of each epoch; with `early_stopping` ``valid_loss``
+        and, of classifiers, ``valid_accuracy``.
     n_parameters_ : int
     n_features_in_, shape_in_ : int, tuple
         Of one instance."""
+
+
+def _accuracy(output, targets):
+    """Share of right answers; the right one of soft targets is the most probable."""
+    labels = targets if targets.ndim == 1 else targets.argmax(1)
+    return (output.argmax(1) == labels).float().mean()
 
 
 class _ArchitectureEstimator(InstancesMixin, BaseEstimator):
@@ -98,6 +106,8 @@ class _ArchitectureEstimator(InstancesMixin, BaseEstimator):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+
+    _valid_scores: dict | None = None  # recorded beside the validation loss
 
     def _build(self, in_shape, n_outputs):
         if self.architecture is None:
@@ -145,6 +155,7 @@ class _ArchitectureEstimator(InstancesMixin, BaseEstimator):
             gradient_clip=self.gradient_clip,
             sample_weight=weight,
             valid=valid,
+            valid_scores=self._valid_scores,
             early_stopping=self.n_iter_no_change if self.early_stopping else None,
             mixed_precision=self.mixed_precision,
             callbacks=self.callbacks,
@@ -212,6 +223,7 @@ class ArchitectureClassifier(ClassifierMixin, _ArchitectureEstimator):  # noqa: 
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "classes": ["array-like", None],
     }
+    _valid_scores = {"accuracy": _accuracy}
 
     def __init__(
         self,

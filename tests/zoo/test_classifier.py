@@ -204,6 +204,30 @@ def test_early_stopping_on_a_validation_split():
     assert "valid_loss" not in without.history_[0]
 
 
+@pytest.mark.parametrize("soft", [False, True])
+def test_accuracy_on_the_validation_split(data, soft):
+    X, y = data
+    flat = X.reshape(len(X), -1)
+    right = {}  # by epoch
+
+    class Judge(Callback):
+        def on_batch_end(self, net, batch=None, training=False, **kwargs):
+            if not training:
+                with torch.no_grad():
+                    codes = net.module_(batch[0]).argmax(1).numpy()
+                held = batch[0].flatten(1).numpy()
+                rows = [np.flatnonzero((each == flat).all(axis=1))[0] for each in held]
+                right.setdefault(len(net.history), []).extend(codes == y[rows])
+
+    options = {"soft_targets": np.eye(3)[y] * 0.8 + 0.2 / 3} if soft else {}
+    model = _classifier(early_stopping=True, max_epochs=5, callbacks=[Judge()])
+    model.fit(X, y, **options)
+    assert len(right[1]) == 12
+    expected = [np.mean(right[epoch]) for epoch in range(1, len(model.history_) + 1)]
+    recorded = [row["valid_accuracy"] for row in model.history_]
+    np.testing.assert_allclose(recorded, expected, atol=1e-6)
+
+
 def test_early_stopping_holds_the_split_out():
     """Of eight instances two validate: the six others make three batches of two."""
     sizes = []
