@@ -67,8 +67,8 @@ def map_chunks(function: Callable, chunks: Sequence) -> Iterator:
         yield from map(function, chunks)
         return
     with ThreadPoolExecutor(n_threads) as executor:
-        chunks = iter(chunks)
-        running = [executor.submit(function, chunk) for chunk in islice(chunks, 2 * n_threads)]
+        left = iter(chunks)
+        running = [executor.submit(function, chunk) for chunk in islice(left, 2 * n_threads)]
         while running:
             yield running.pop(0).result()
-            running += [executor.submit(function, chunk) for chunk in islice(chunks, 1)]
+            running += [executor.submit(function, chunk) for chunk in islice(left, 1)]
