@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from numbers import Integral
 
@@ -10,15 +9,13 @@ import numpy as np
 
 from sksubsel.architectures import as_architecture
 from sksubsel.plotting._layout import layered_layout
+from sksubsel.plotting._node_text import FONT, box_of, texts_of
 from sksubsel.plotting._style import colour_of, import_pyplot, marker_of, tint
 
 __all__ = ["ArchitectureDisplay"]
 
 _MAX_LABELLED = 30  # nodes that get text of their own, unless it is asked for
-_FONT = 7.0  # points, where a drawing has its own size
-_LEAST_FONT = 4.5  # below, nobody can read it
-_CHARACTER, _LINE = 0.62 * _FONT, 1.25 * _FONT  # of a sans-serif font, generously
-_LINE_LENGTH = 11  # characters beyond which an operation's name takes two lines
+_LEAST_FONT = 4.5  # points; nobody can read what is smaller
 _DOT = 9.0  # size of a node without text
 _GAPS = {True: (7.0, 15.0), False: (4.0, 9.0)}  # beside and below nodes, in points
 _EDGE = "0.4"
@@ -118,7 +115,7 @@ class ArchitectureDisplay:
         own = sorted(set(arch.ops) - _PLAIN)
         given = () if vocabulary is None else tuple(vocabulary)
         vocabulary = (*given, *(op for op in own if op not in given))
-        texts = _texts(arch, attributes) if labels else None
+        texts = texts_of(arch, attributes) if labels else None
         layout = _lay_out(arch, texts, n_columns)
         return cls(arch, layout, texts=texts, vocabulary=vocabulary)
 
@@ -152,7 +149,7 @@ class ArchitectureDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         layout, texts = self.layout, self.texts
         scale = self._frame(layout, texts is None, with_legend)
-        if texts is not None and _FONT * scale < _LEAST_FONT:
+        if texts is not None and FONT * scale < _LEAST_FONT:
             layout, texts = _lay_out(self.arch, None, None), None
             scale = self._frame(layout, True, legend is not False)
         self.labels_ = []
@@ -210,7 +207,7 @@ class ArchitectureDisplay:
             )  # fmt: skip
             self.nodes_.append(self.ax_.add_patch(box))
             label = self.ax_.text(
-                x, y, text, ha="center", va="center", fontsize=min(10, _FONT * scale),
+                x, y, text, ha="center", va="center", fontsize=min(10, FONT * scale),
                 linespacing=1.1, zorder=4,
             )  # fmt: skip
             self.labels_.append(label)
@@ -267,56 +264,11 @@ class ArchitectureDisplay:
         return "0.45" if op in _PLAIN else colour_of(self.vocabulary.index(op))
 
 
-def _texts(arch, attributes):
-    """What is written on each node."""
-    texts = [_in_lines(op) for op in arch.ops]
-    if not attributes or arch.attributes is None:
-        return texts
-    for k, values in enumerate(arch.attributes):
-        parts = [_attribute(name, value) for name, value in values.items() if value is not None]
-        lines = [""]
-        for part in filter(None, parts):
-            joined = f"{lines[-1]}, {part}" if lines[-1] else part
-            if lines[-1] and len(joined) > 1.6 * _LINE_LENGTH:
-                lines.append(part)
-            else:
-                lines[-1] = joined
-        if lines[0]:
-            texts[k] = "\n".join([texts[k], *lines])
-    return texts
-
-
-def _attribute(name, value):
-    """An attribute as text; what is the usual thing is left out."""
-    if value is False or (name in ("stride", "dilation", "groups") and value == 1):
-        return None
-    if value is True:
-        return name
-    if isinstance(value, tuple):
-        value = "×".join(map(str, value))
-    return str(value) if isinstance(value, str) and "×" not in value else f"{name} {value}"
-
-
-def _in_lines(op):
-    """A name in one line, or in two of about the same length, broken at "_", "-" or a space."""
-    if len(op) <= _LINE_LENGTH:
-        return op
-    breaks = [match.end() for match in re.finditer(r"[_\-\s]", op[:-1])]
-    if not breaks:
-        return op
-    middle = min(breaks, key=lambda at: abs(2 * at - len(op)))
-    return f"{op[:middle]}\n{op[middle:]}"
-
-
-def _box(lines):
-    return max(map(len, lines)) * _CHARACTER + 9, len(lines) * _LINE + 6
-
-
 def _sizes(arch, texts):
     """Width and height of each node in points, (V, 2)."""
     if texts is None:
         return np.full((arch.n_nodes, 2), _DOT)
-    return np.array([_box(text.split("\n")) for text in texts])
+    return np.array([box_of(text.split("\n")) for text in texts])
 
 
 def _lay_out(arch, texts, n_columns):

@@ -134,7 +134,7 @@ class TrainingDisplay:
         """Draw the curves.
 
         Estimators are told apart by colour and marker, parts by dashes; the parts of a single
-        estimator by all of these. Positive values over a wide range are on a logarithmic scale.
+        estimator by all of these. Losses over a wide range are on a logarithmic scale.
 
         Parameters
         ----------
@@ -170,7 +170,8 @@ class TrainingDisplay:
             )
         ax.set(xlabel="Epoch", ylabel=_LABELS.get(self.measure, self.measure))
         ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-        log_scale_if_wide(ax.yaxis, self.curves["value"].to_numpy())
+        if self.measure == "loss":
+            log_scale_if_wide(ax.yaxis, self.curves["value"].to_numpy())
         finish_axes(ax, legend, handles=self._handles(labels, parts) if legend else None)
         return self
 

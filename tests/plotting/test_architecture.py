@@ -111,6 +111,14 @@ def test_plot():
     assert faces[0] == faces[4]
 
 
+def test_text_of_attributes():
+    conv = {"kernel": (1, 7), "stride": 2, "groups": 1, "norm": True, "act": "relu", "bias": False}
+    arch = Architecture(["input", "conv", "output"], [(0, 1), (1, 2)], [{}, conv, {}])
+    display = ArchitectureDisplay.from_architecture(arch, attributes=True)
+    assert display.texts == ["input", "conv\nrelu, kernel 1×7\nnorm, stride 2", "output"]
+    assert ArchitectureDisplay.from_architecture(arch).texts == ["input", "conv", "output"]
+
+
 def test_text_fits_into_its_box():
     arch = Transformer().sample(1, random_state=0)[0]
     display = ArchitectureDisplay.from_architecture(arch, attributes=True, labels=True).plot()

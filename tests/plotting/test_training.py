@@ -44,6 +44,7 @@ def test_a_classifier(classifier):
     assert list(shown.lines_) == [("cell", "valid")]
     assert drawn(shown, "cell", "valid")[1] == [row["valid_accuracy"] for row in history]
     assert shown.ax_.get_ylabel() == "Accuracy"
+    assert shown.ax_.get_yscale() == "linear"
 
 
 def test_a_skorch_net(classifier):
