@@ -1,9 +1,8 @@
 """NumPy's products on one thread each, chunks of rows side by side.
 
-What a threaded BLAS gives depends in the last bits on how many threads it has, and on a busy
-machine not even on that alone. A greedy choice makes other rows of other bits. So its products are
-made on one thread, of chunks of rows whose size does not depend on the machine, and the chunks are
-what the cores share.
+What a threaded BLAS gives depends in the last bits on how many threads it has, and a greedy choice
+makes other rows of other bits. So its products are made on one thread, of chunks of rows whose size
+does not depend on the machine, and the chunks are what the cores share.
 """
 
 from __future__ import annotations

@@ -43,6 +43,11 @@ def grow(ridge, groups, free, quotas, n_known=0):
     rows : ndarray of shape (B,), int64
         Candidates in the order chosen.
     gains : ndarray of shape (B,), float64
+
+    Raises
+    ------
+    FloatingPointError
+        If a gain is NaN.
     """
     budget, taken = int(quotas.sum()), np.zeros_like(quotas)
     chosen, gains, n_chosen = [], [], 0
@@ -51,7 +56,14 @@ def grow(ridge, groups, free, quotas, n_known=0):
         n_round = min(n_round, budget - n_chosen)
         # groups keep pace with one another, so that a head of the order is balanced too
         room = -(-quotas * (n_chosen + n_round) // budget) - taken
-        shortlist = _shortlist(ridge.gains, groups, free, room)
+        found = ridge.gains
+        if np.isnan(found).any():  # it would choose the first rows, and nobody would see it
+            raise FloatingPointError(
+                f"the gains of {np.isnan(found).sum()} of {len(found)} rows became NaN after "
+                f"{n_known + n_chosen} rows were chosen; select again, and please report it "
+                "(docs/reproducibility.md)"
+            )
+        shortlist = _shortlist(found, groups, free, room)
         rows, more = ridge.greedy(shortlist, groups[shortlist], room, n_round)
         ridge.add(ridge.phi[rows], ridge.labels[rows])
         free[rows] = False

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from sksubsel.samplers.design import MIN_LAM, DesignIndex, _principal
+from sksubsel.samplers.exchange import grow
 from sksubsel.samplers.kernels import FourierFeatures
 from sksubsel.samplers.quotas import allocate
 from sksubsel.samplers.ridge import GrowingRidge
@@ -129,6 +130,16 @@ def test_long_runs_stay_exact(n_chosen):
     np.testing.assert_allclose(state.inverse, exact, atol=1e-12)
     np.testing.assert_allclose(state.coef, exact @ part.T @ np.eye(2)[labels[chosen]], atol=1e-10)
     np.testing.assert_allclose(state.gains, fresh.gains, rtol=1e-3, atol=2e-7)
+
+
+def test_nan_is_no_gain():
+    rng = np.random.default_rng(0)
+    phi = rng.normal(size=(30, 4)).astype(np.float32)
+    labels = rng.integers(2, size=30)
+    state = ridge(phi, labels, np.full((30, 2), 0.5), 1.0)
+    state._s[3] = np.nan
+    with pytest.raises(FloatingPointError, match="1 of 30 rows became NaN after 0 rows"):
+        grow(state, labels, np.ones(30, dtype=bool), np.array([3, 3]))
 
 
 @pytest.fixture(scope="module")
