@@ -53,14 +53,13 @@ class PairLoss(nn.Module):
     def forward(self, index):
         everyone = self.targets.index_select(1, index).float()  # (all, n, C)
         fitted = everyone if len(self.held_out) == 0 else everyone[self.fitted]
-        total = fitted.sum(0) if self.net.residual else None
         archs, targets = self.fitted, fitted
         if not self.training:
             archs, targets = self.held_out, everyone[self.held_out]
         if len(archs) > MAX_ARCHS:
             drawn = torch.randperm(len(archs), device=index.device)[:MAX_ARCHS]
             archs, targets = archs[drawn], targets[drawn]
-        base = self._base(targets, total) if self.net.residual else None
+        base = self._base(targets, fitted) if self.net.residual else None
         labels = None if self.labels is None else self.labels[index]
         out = self.net(self.h[archs], self.mask[archs], self.features[index], labels, base)
         if not self.classification:
@@ -68,9 +67,9 @@ class PairLoss(nn.Module):
         # KL(p_trained || p_predicted), paper Eq. 7
         return F.kl_div(out.log_softmax(-1), targets, reduction="none").sum(-1).mean()
 
-    def _base(self, targets, total):
+    def _base(self, targets, fitted):
         """What the other fitted architectures say of each instance, (A or 1, n, C)."""
-        n_fitted = len(self.fitted)
+        total, n_fitted = fitted.sum(0), len(fitted)
         if not self.training:
             mean = (total / n_fitted).unsqueeze(0)
         elif n_fitted == 1:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils import check_random_state
+from sklearn.utils import check_random_state, gen_batches
 
 from sksubsel._blas import for_chunks, map_chunks, one_blas_thread
 from sksubsel._validation import check_finite
@@ -385,7 +385,8 @@ def _principal(phi, n_components):
         gram = (phi @ phi.T).astype(np.float64)
     else:
         gram = np.zeros((n_features, n_features))
-        for part in map_chunks(lambda rows: phi[rows].T @ phi[rows], _gram_chunks(n_rows)):
+        chunks = list(gen_batches(n_rows, _GRAM_ROWS))
+        for part in map_chunks(lambda rows: phi[rows].T @ phi[rows], chunks):
             gram += part
     values, vectors = np.linalg.eigh(gram)  # not scipy's, whose BLAS fights NumPy's for the cores
     values, vectors = values[-n_components:], vectors[:, -n_components:]
@@ -394,10 +395,6 @@ def _principal(phi, n_components):
         real = sizes > 1e-5 * sizes[-1]
         vectors = phi.T @ (vectors[:, real] / sizes[real])
     return vectors[:, ::-1].astype(np.float32)
-
-
-def _gram_chunks(n_rows):
-    return [slice(start, start + _GRAM_ROWS) for start in range(0, n_rows, _GRAM_ROWS)]
 
 
 def _check_labels(labels, n_samples):

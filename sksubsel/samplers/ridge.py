@@ -18,6 +18,7 @@ The features are principal components, so that K is diagonal.
 from __future__ import annotations
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from sksubsel._blas import for_chunks
 
@@ -220,4 +221,4 @@ def one_hot(labels, n_classes):
 def row_chunks(phi, n_columns=0):
     """Slices of rows of about 4 MiB, or of as much in `n_columns` columns beside them."""
     step = max(256, _CHUNK_VALUES // max(phi.shape[1], n_columns))
-    return [slice(start, start + step) for start in range(0, len(phi), step)]
+    return list(gen_batches(len(phi), step))
