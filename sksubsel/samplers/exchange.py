@@ -8,6 +8,8 @@ again, given all others (as in Fedorov's exchange algorithm for designs of exper
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from sksubsel.samplers.quotas import allocate, places
@@ -15,6 +17,7 @@ from sksubsel.samplers.quotas import allocate, places
 __all__ = ["exchange", "grow"]
 
 _FEW, _MANY = 10, 64  # rows of a round: at first, and later
+_MAX_DRIFT = 0.01  # of the gains, as a share of the largest, before they are computed afresh
 _SHORTLIST = 4  # candidates looked at for each row of a round
 _SHARE = 0.2  # of the rows given up in a sweep, at first
 
@@ -56,14 +59,8 @@ def grow(ridge, groups, free, quotas, n_known=0):
         n_round = min(n_round, budget - n_chosen)
         # groups keep pace with one another, so that a head of the order is balanced too
         room = -(-quotas * (n_chosen + n_round) // budget) - taken
-        found = ridge.gains
-        if np.isnan(found).any():  # it would choose the first rows, and nobody would see it
-            raise FloatingPointError(
-                f"the gains of {np.isnan(found).sum()} of {len(found)} rows became NaN after "
-                f"{n_known + n_chosen} rows were chosen; select again, and please report it "
-                "(docs/reproducibility.md)"
-            )
-        shortlist = _shortlist(found, groups, free, room)
+        _renew_where_wrong(ridge, n_known + n_chosen)
+        shortlist = _shortlist(ridge.gains, groups, free, room)
         rows, more = ridge.greedy(shortlist, groups[shortlist], room, n_round)
         ridge.add(ridge.phi[rows], ridge.labels[rows])
         free[rows] = False
@@ -118,6 +115,27 @@ def exchange(ridge, groups, free, chosen, n_sweeps, n_known=0):
         else:
             share /= 2
     return best
+
+
+def _renew_where_wrong(ridge, n_chosen):
+    """Have the gains computed afresh where their rounding errors have come to matter."""
+    drift = ridge.drift()
+    if drift <= _MAX_DRIFT:
+        return
+    ridge.renew()
+    if np.isnan(drift):  # it would choose the first rows, and nobody would see it
+        if np.isnan(ridge.gains).any():
+            raise FloatingPointError(
+                f"the gains of {np.isnan(ridge.gains).sum()} of {len(ridge.gains)} rows are NaN "
+                f"after {n_chosen} rows were chosen; select again, and please report it "
+                "(docs/reproducibility.md)"
+            )
+        warnings.warn(
+            f"gains had become NaN after {n_chosen} rows were chosen, and were computed afresh; the "
+            "choice is right, but please report it (docs/reproducibility.md)",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 def _shortlist(gains, groups, free, room):

@@ -25,6 +25,7 @@ from sksubsel._blas import for_chunks
 __all__ = ["GrowingRidge", "one_hot"]
 
 _CHUNK_VALUES = 1 << 20  # 4 MiB of features, which a core's cache may hold
+_N_WATCHED = 64  # candidates whose gains are also computed afresh
 
 
 class GrowingRidge:
@@ -58,7 +59,8 @@ class GrowingRidge:
     `add` and `remove` of b rows take time O(m d (b + C) + d^2 b) and memory O(d^2 + m) beside the
     features. M, W and Q are float64; products with the candidates' features float32, accumulated
     in float64. M is downdated, not computed afresh: by rows of norm 1 its error stays of order
-    1e-14 over tens of thousands of them.
+    1e-14 over tens of thousands of them. h and s are downdated in float32, and where `lam` is small and
+    many rows are chosen what is left of s is rounding error; :meth:`renew` computes them afresh.
     """
 
     def __init__(self, phi, labels, spectrum, cross, lam, start=None):
@@ -100,6 +102,38 @@ class GrowingRidge:
         h = np.minimum(self._h, 1.0 - 1e-6)
         return _gains(self._linear, self._square, -h, -self._s)
 
+    def drift(self):
+        """How far the gains have come from what they should be, as a share of the largest: float.
+
+        Looked at for 64 candidates. NaN if any gain at all is NaN. Time O(d^2 + m).
+        """
+        gains = self.gains
+        if np.isnan(gains).any():
+            return np.nan
+        watched = np.linspace(0, len(gains) - 1, min(_N_WATCHED, len(gains))).astype(np.int64)
+        phi, C = self.phi[watched], self.coef.shape[1]
+        exact = _gains(
+            *self._residuals(phi @ self._pull_and_coef(), one_hot(self.labels[watched], C)),
+            *self._leverages(phi),
+        )
+        return float(np.abs(gains[watched] - exact).max() / max(np.abs(exact).max(), 1e-30))
+
+    def renew(self):
+        """Compute h and s afresh, whose rounding errors add up, and the rest. Time O(m d^2)."""
+
+        def of_chunk(part):
+            self._h[part], self._s[part] = self._leverages(self.phi[part])
+
+        for_chunks(of_chunk, row_chunks(self.phi))
+        none = np.empty((self.phi.shape[1], 0))
+        self._update(none, none, np.empty((0, 0)), 1)
+
+    def _leverages(self, phi):
+        """``h`` and ``s`` of rows by their definition."""
+        weighted = phi @ self.inverse.astype(np.float32)
+        curved = weighted * self.spectrum.astype(np.float32)
+        return np.einsum("nd,nd->n", phi, weighted), np.einsum("nd,nd->n", curved, weighted)
+
     def add(self, phi, labels):
         """Take rows into the regression: their features (b, d), and their labels as in `phi`'s."""
         self._change(phi, labels, 1)
@@ -130,21 +164,33 @@ class GrowingRidge:
     def _update(self, Z, MKZ, ZKZ, sign):
         """Bring h, s, t^T r and |r|^2 up to date, in one pass over the candidates' features."""
         b, C = Z.shape[1], self.coef.shape[1]
-        pull = self.inverse @ self.residual_cross  # M Q
-        right = np.concatenate([Z, MKZ, pull, self.coef], axis=1).astype(np.float32)
+        right = np.concatenate(
+            [Z.astype(np.float32), MKZ.astype(np.float32), self._pull_and_coef()], axis=1
+        )
         ZKZ = ZKZ.astype(np.float32)
 
         def of_chunk(part):
             product = self.phi[part] @ right
-            a, t = product[:, :b], product[:, 2 * b : 2 * b + C]
-            r = one_hot(self.labels[part], C) - product[:, 2 * b + C :]
+            a = product[:, :b]
             self._h[part] -= sign * np.einsum("nb,nb->n", a, a)
             change = a @ ZKZ - (2.0 * sign) * product[:, b : 2 * b]
             self._s[part] += np.einsum("nb,nb->n", a, change)
-            self._linear[part] = np.einsum("nc,nc->n", t, r)
-            self._square[part] = np.einsum("nc,nc->n", r, r)
+            labels = one_hot(self.labels[part], C)
+            self._linear[part], self._square[part] = self._residuals(product[:, 2 * b :], labels)
 
         for_chunks(of_chunk, row_chunks(self.phi, right.shape[1]))
+
+    def _pull_and_coef(self):
+        """M Q and W side by side: float32 (d, 2 C)."""
+        pull = self.inverse @ self.residual_cross
+        return np.concatenate([pull, self.coef], axis=1).astype(np.float32)
+
+    @staticmethod
+    def _residuals(product, labels):
+        """``t^T r`` and ``|r|^2``, from features times :meth:`_pull_and_coef`."""
+        C = labels.shape[1]
+        t, r = product[:, :C], labels - product[:, C:]
+        return np.einsum("nc,nc->n", t, r), np.einsum("nc,nc->n", r, r)
 
     def greedy(self, shortlist, groups, room, n_wanted):
         """Choose rows among a few, one at a time, each with the former ones taken into account.

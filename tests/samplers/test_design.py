@@ -136,10 +136,42 @@ def test_nan_is_no_gain():
     rng = np.random.default_rng(0)
     phi = rng.normal(size=(30, 4)).astype(np.float32)
     labels = rng.integers(2, size=30)
-    state = ridge(phi, labels, np.full((30, 2), 0.5), 1.0)
-    state._s[3] = np.nan
-    with pytest.raises(FloatingPointError, match="1 of 30 rows became NaN after 0 rows"):
-        grow(state, labels, np.ones(30, dtype=bool), np.array([3, 3]))
+    quotas = np.array([3, 3])
+    state, damaged = (ridge(phi, labels, np.full((30, 2), 0.5), 1.0) for _ in range(2))
+    expected = grow(state, labels, np.ones(30, dtype=bool), quotas)
+    damaged._s[3] = damaged._h[5] = np.nan
+    with pytest.warns(RuntimeWarning, match="NaN after 0 rows were chosen"):
+        found = grow(damaged, labels, np.ones(30, dtype=bool), quotas)
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_allclose(found[1], expected[1], rtol=1e-5)
+    damaged.spectrum[1] = np.nan
+    with pytest.raises(FloatingPointError, match="30 of 30 rows are NaN after 0 rows"):
+        grow(damaged, labels, np.ones(30, dtype=bool), quotas)
+
+
+@pytest.mark.parametrize("lam", [1e-3, 1.0])
+def test_rounding_errors_are_renewed(lam):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 1500)
+    features = rng.normal(size=(1500, 5)) + labels[:, None]
+    index = DesignIndex(features, labels, n_components=64, lam=lam, random_state=0)
+    index.prepare(900)
+    pool = index._pool_of_all
+    target = target_of(labels).astype(np.float32)
+    cross = pool.phi.T.astype(np.float64) @ target / len(labels)
+    state, bare = (GrowingRidge(pool.phi, labels, pool.spectrum, cross, lam) for _ in range(2))
+    rows, _ = grow(state, labels, np.ones(1500, dtype=bool), np.full(3, 300))
+    for part in np.array_split(rows, 20):
+        bare.add(pool.phi[part], labels[part])
+    exact = GrowingRidge(pool.phi, labels, pool.spectrum, cross, lam)
+    exact.add(pool.phi[rows], labels[rows])
+    exact.renew()
+    largest = np.abs(exact.gains).max()
+    np.testing.assert_allclose(state.gains, exact.gains, atol=0.02 * largest)
+    assert exact.drift() < 1e-3
+    if lam < 1:  # without it they are lost
+        assert bare.drift() > 0.1
+        assert np.abs(bare.gains - exact.gains).max() > 0.1 * largest
 
 
 @pytest.fixture(scope="module")
