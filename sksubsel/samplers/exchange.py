@@ -131,7 +131,7 @@ def _renew_where_wrong(ridge, n_chosen):
                 "(docs/reproducibility.md)"
             )
         warnings.warn(
-            f"gains had become NaN after {n_chosen} rows were chosen, and were computed afresh; the "
+            f"gains were NaN after {n_chosen} rows were chosen and are computed afresh, so the "
             "choice is right, but please report it (docs/reproducibility.md)",
             RuntimeWarning,
             stacklevel=2,

@@ -59,8 +59,8 @@ class GrowingRidge:
     `add` and `remove` of b rows take time O(m d (b + C) + d^2 b) and memory O(d^2 + m) beside the
     features. M, W and Q are float64; products with the candidates' features float32, accumulated
     in float64. M is downdated, not computed afresh: by rows of norm 1 its error stays of order
-    1e-14 over tens of thousands of them. h and s are downdated in float32, and where `lam` is small and
-    many rows are chosen what is left of s is rounding error; :meth:`renew` computes them afresh.
+    1e-14 over tens of thousands of them. h and s are downdated in float32, and where `lam` is small
+    and many rows are chosen what is left of s is rounding error; :meth:`renew` computes both afresh.
     """
 
     def __init__(self, phi, labels, spectrum, cross, lam, start=None):

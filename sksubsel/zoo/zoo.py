@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-import shutil
-import tempfile
 import warnings
-import weakref
 from contextlib import closing
 from numbers import Integral, Real
 from pathlib import Path
@@ -26,10 +23,10 @@ from sksubsel.architectures import as_architecture, as_architectures
 from sksubsel.networks import count_parameters
 from sksubsel.zoo.classifier import ArchitectureClassifier, ArchitectureRegressor
 from sksubsel.zoo.folders import is_url
+from sksubsel.zoo.stack import OutputStack
 from sksubsel.zoo.store import Store, architecture_key, content_key, kept_seed
 from sksubsel.zoo.training import seed_of, train_architecture, train_on_rows
 
-_MAX_IN_MEMORY = 2**30  # bytes of predictions beyond which they are memory-mapped
 _MAX_COUNTED = 5_000  # architectures among which the trained ones are spread by their parameters
 _NOT_CONTENT = ("architecture", "verbose", "device", "callbacks", "random_state", "classes")
 
@@ -197,9 +194,13 @@ class ModelZoo(BaseEstimator):
                 self.X_, self.y_, self.X_val_, self.y_val_, settings, self.n_seeds, seed
             )
             store = Store(self.store, key, seed)
-        records = self._records([self.architectures_[i] for i in chosen], store, seed)
+        unique = {architecture_key(arch): arch for arch in (self.architectures_[i] for i in chosen)}
+        keys = [architecture_key(self.architectures_[i]) for i in chosen]
+        parent = None if self.store is None or is_url(self.store) else self.store
+        stack = OutputStack(len(unique), parent)
+        records = self._records(unique, store, seed, stack)
         self.errors_ = {
-            int(i): record["error"] for i, record in zip(chosen, records) if "error" in record
+            int(i): records[key]["error"] for i, key in zip(chosen, keys) if "error" in records[key]
         }
         if self.errors_:
             warnings.warn(
@@ -208,16 +209,19 @@ class ModelZoo(BaseEstimator):
                 TrainingFailedWarning,
                 stacklevel=2,
             )
-        good = [(i, record) for i, record in zip(chosen, records) if "error" not in record]
+        good = [(i, key) for i, key in zip(chosen, keys) if "error" not in records[key]]
         if not good:
             raise RuntimeError(
                 f"no architecture could be trained; the first error: {self.errors_[int(chosen[0])]}"
             )
         self.trained_ = np.array([i for i, _ in good], dtype=np.int64)
-        self._rows = np.arange(len(good))
-        self._base = self._stack([record["predictions"] for _, record in good])
+        trained = [key for key in unique if "error" not in records[key]]
+        row_of = {key: row for row, key in enumerate(trained)}
+        self._rows = np.array([row_of[key] for _, key in good], dtype=np.int64)
+        place_of = {key: place for place, key in enumerate(unique)}
+        self._base = stack.of([place_of[key] for key in trained])
         for name, field in _PER_ARCHITECTURE.items():
-            setattr(self, name, np.array([float(record[field]) for _, record in good]))
+            setattr(self, name, np.array([float(records[key][field]) for _, key in good]))
         self.n_parameters_ = self.n_parameters_.astype(np.int64)
         return self
 
@@ -405,13 +409,24 @@ class ModelZoo(BaseEstimator):
                 raise
             return np.inf  # it will fail in training, and be reported there
 
-    def _records(self, archs, store, seed):
-        """Records of architectures, from the store or from training; equal ones count once."""
-        unique = {architecture_key(arch): arch for arch in archs}
+    def _records(self, unique, store, seed, stack):
+        """Records of architectures by key, from the store or from training.
+
+        Their predictions go to the stack as they come, in the order of `unique`.
+        """
+        place_of = {key: place for place, key in enumerate(unique)}
         records = {}
+
+        def keep(key, record):
+            if "predictions" in record:
+                stack.put(place_of[key], record.pop("predictions"))
+            records[key] = record
+
         if store is not None:
-            found = {key: store.read(arch) for key, arch in unique.items()}
-            records = {key: record for key, record in found.items() if record is not None}
+            for key, arch in unique.items():
+                record = store.read(arch)
+                if record is not None:
+                    keep(key, record)
         missing = [key for key in unique if key not in records]
         data = (self.X_, self._labels(self.y_), self.X_val_, self._labels(self.y_val_))
         n_threads = threads_of_each(self.n_jobs, len(missing))
@@ -432,26 +447,9 @@ class ModelZoo(BaseEstimator):
                         f"{unique[key]} could not be trained: {record['error']}\n"
                         f"{record['traceback']}(on_error='warn' goes on without it)"
                     )
-                records[key] = record
+                keep(key, record)
                 progress.step()
-        return [records[architecture_key(arch)] for arch in archs]
-
-    def _stack(self, predictions):
-        """One array (A_trained, N, C) of them all; on disk when large."""
-        shape = (len(predictions), *predictions[0].shape)
-        n_bytes = predictions[0].nbytes * len(predictions)
-        if n_bytes <= _MAX_IN_MEMORY:
-            return np.stack(predictions)
-        parent = None if self.store is None or is_url(self.store) else self.store
-        folder = tempfile.mkdtemp(prefix="sksubsel-zoo-", dir=parent)
-        out = np.lib.format.open_memmap(
-            Path(folder) / "predictions.npy", "w+", predictions[0].dtype, shape
-        )
-        weakref.finalize(out, shutil.rmtree, folder, ignore_errors=True)  # slices share `out`
-        for place, part in enumerate(predictions):
-            out[place] = part
-        out.flush()
-        return out
+        return records
 
 
 _PER_ARCHITECTURE = {

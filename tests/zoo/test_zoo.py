@@ -582,7 +582,7 @@ def test_n_seeds_averages(zoo, data):
 
 @pytest.mark.parametrize("keep", [False, True])
 def test_large_predictions_are_memory_mapped(zoo, data, tmp_path, monkeypatch, keep):
-    monkeypatch.setattr("sksubsel.zoo.zoo._MAX_IN_MEMORY", 0)
+    monkeypatch.setattr("sksubsel.zoo.stack._MAX_IN_MEMORY", 0)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     store = tmp_path / "store" if keep else None
     mapped = _zoo(store=store).fit(_CELLS[:3], *data)
@@ -608,6 +608,32 @@ def test_large_predictions_are_memory_mapped(zoo, data, tmp_path, monkeypatch, k
         np.testing.assert_array_equal(
             _zoo(store=store).fit(_CELLS[:3], *data).predictions_, expected
         )
+
+
+@pytest.mark.parametrize("limit", [0, 2**30])
+def test_failed_and_repeated_architectures_leave_no_gap(zoo, data, tmp_path, monkeypatch, limit):
+    monkeypatch.setattr("sksubsel.zoo.stack._MAX_IN_MEMORY", limit)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    archs = [_CELLS[0], _BROKEN, _CELLS[1], _CELLS[0], _CELLS[2]]
+    with pytest.warns(TrainingFailedWarning):
+        part = _zoo(on_error="warn").fit(archs, *data)
+    assert part.trained_.tolist() == [0, 2, 3, 4]
+    np.testing.assert_array_equal(part.predictions_, zoo.predictions_[[0, 1, 0, 2]])
+    np.testing.assert_array_equal(part[[4, 1, 2]].predictions_, zoo.predictions_[[2, 1]])
+    np.testing.assert_array_equal(part.accuracies_, zoo.accuracies_[[0, 1, 0, 2]])
+    assert bool(list(tmp_path.rglob("predictions.npy"))) == (limit == 0)
+    del part
+    gc.collect()
+    assert not list(tmp_path.rglob("predictions.npy"))
+
+
+def test_an_interrupted_zoo_leaves_no_file(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("sksubsel.zoo.stack._MAX_IN_MEMORY", 0)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(RuntimeError, match="conv99x99"):
+        _zoo().fit([_CELLS[0], _BROKEN], *data)
+    gc.collect()
+    assert not list(tmp_path.rglob("predictions.npy"))
 
 
 def test_round_trips(zoo, tmp_path):
