@@ -60,7 +60,7 @@ class GrowingRidge:
     features. M, W and Q are float64; products with the candidates' features float32, accumulated
     in float64. M is downdated, not computed afresh: by rows of norm 1 its error stays of order
     1e-14 over tens of thousands of them. h and s are downdated in float32, and where `lam` is small
-    and many rows are chosen what is left of s is rounding error; :meth:`renew` computes both afresh.
+    and many rows are chosen what is left of s is rounding error; :meth:`renew` makes both afresh.
     """
 
     def __init__(self, phi, labels, spectrum, cross, lam, start=None):
