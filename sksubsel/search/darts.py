@@ -13,6 +13,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from sksubsel._digest import digest
 from sksubsel._parallel import Progress
 from sksubsel._validation import check_budget, check_device, check_instances
 from sksubsel.benchmark.records import selector_key
@@ -25,7 +26,6 @@ from sksubsel.search.trials import Trainer, check_selector
 from sksubsel.spaces import DARTS
 from sksubsel.zoo import ArchitectureClassifier
 from sksubsel.zoo.classifier import _split, _tensor
-from sksubsel.zoo.store import content_key
 
 __all__ = ["DARTSSearch"]
 
@@ -234,7 +234,7 @@ class DARTSSearch(BestEstimator):
         state = {"seed": seed, "history": [], "genotype": "", "rows": None, "weight": None}
         if self.checkpoint is not None:
             content = sorted((k, v) for k, v in settings.items() if k not in _NOT_CONTENT)
-            state["key"] = content_key(
+            state["key"] = digest(
                 version("sksubsel"), X, codes, classes, content, count, seed, selector_key(selector)
             )
             if kept is not None:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import pickle
-import types
 import warnings
 import zipfile
 import zlib
 from pathlib import Path
 
-import joblib
 import numpy as np
 
 from sksubsel.zoo.folders import is_url, open_folder
@@ -34,31 +31,6 @@ def architecture_key(arch) -> str:
         None if arch.attributes is None else repr(arch.attributes),
     )
     return hashlib.sha256(repr(content).encode()).hexdigest()[:32]
-
-
-def content_key(*parts) -> str:
-    """Digest of data and settings; a function that cannot be pickled counts by name and code."""
-    try:
-        return joblib.hash(parts)
-    except (pickle.PicklingError, AttributeError, TypeError):
-        return joblib.hash(_content(parts))
-
-
-def _content(value):
-    """What stands for a value in a digest; for a function made on the spot its name and code."""
-    try:
-        return joblib.hash(value)
-    except (pickle.PicklingError, AttributeError, TypeError):
-        pass
-    if isinstance(value, (list, tuple)):
-        return [_content(item) for item in value]
-    if not isinstance(value, types.FunctionType):
-        return f"{type(value).__module__}.{type(value).__qualname__}"
-    code = value.__code__
-    constants = [const for const in code.co_consts if not isinstance(const, types.CodeType)]
-    closure = [cell.cell_contents for cell in value.__closure__ or ()]
-    inside = [code.co_code, code.co_names, constants, value.__defaults__, closure]
-    return [value.__module__, value.__qualname__, *map(_content, inside)]
 
 
 def kept_seed(folder) -> int | None:

@@ -17,6 +17,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from sksubsel._digest import digest
 from sksubsel._parallel import Progress, run_tasks, threads_of_each
 from sksubsel._validation import check_device, check_finite, check_instances, check_X
 from sksubsel.architectures import as_architecture, as_architectures
@@ -24,7 +25,7 @@ from sksubsel.networks import count_parameters
 from sksubsel.zoo.classifier import ArchitectureClassifier, ArchitectureRegressor
 from sksubsel.zoo.folders import is_url
 from sksubsel.zoo.stack import OutputStack
-from sksubsel.zoo.store import Store, architecture_key, content_key, kept_seed
+from sksubsel.zoo.store import Store, architecture_key, kept_seed
 from sksubsel.zoo.training import seed_of, train_architecture, train_on_rows
 
 _MAX_COUNTED = 5_000  # architectures among which the trained ones are spread by their parameters
@@ -190,9 +191,14 @@ class ModelZoo(BaseEstimator):
         if self.store is not None:
             params = self.estimator_.get_params(deep=False)
             settings = sorted((k, v) for k, v in params.items() if k not in _NOT_CONTENT)
-            key = content_key(
-                self.X_, self.y_, self.X_val_, self.y_val_, settings, self.n_seeds, seed
-            )
+            try:
+                key = digest(
+                    self.X_, self.y_, self.X_val_, self.y_val_, settings, self.n_seeds, seed
+                )
+            except TypeError as error:
+                raise TypeError(
+                    f"with a store, the estimator's parameters must be picklable; {error}"
+                ) from error
             store = Store(self.store, key, seed)
         unique = {architecture_key(arch): arch for arch in (self.architectures_[i] for i in chosen)}
         keys = [architecture_key(self.architectures_[i]) for i in chosen]

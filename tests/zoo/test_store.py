@@ -8,7 +8,7 @@ import pytest
 
 from sksubsel.architectures import Architecture
 from sksubsel.zoo import CorruptEntryWarning
-from sksubsel.zoo.store import Store, architecture_key, content_key, kept_seed
+from sksubsel.zoo.store import Store, architecture_key, kept_seed
 
 _OPS = ("input", "conv", "pool", "output")
 _ARCH = Architecture(_OPS, ((0, 1), (1, 2), (2, 3)), space="mine")
@@ -192,35 +192,6 @@ def test_keys_differ_for_ops_edges_space_and_attributes():
     keys = {architecture_key(arch) for arch in [_ARCH, *_OTHERS, marked]}
     assert len(keys) == len(_OTHERS) + 2
     assert architecture_key(Architecture(_OPS, _ARCH.edges, space="mine")) in keys
-
-
-def test_content_keys_differ_for_any_content():
-    X = np.zeros((2000, 3))
-    other = X.copy()
-    other[1000, 1] = 1  # repr() would not show it
-    assert content_key(X, "a") == content_key(X.copy(), "a")
-    assert content_key(X, "a") != content_key(other, "a")
-    assert content_key(X, "a") != content_key(X, "b")
-
-
-def test_content_keys_with_what_cannot_be_pickled():
-    X = np.zeros((2000, 3))
-    other = X.copy()
-    other[1000, 1] = 1
-
-    def make(width):
-        return lambda arch: width
-
-    def settings(build, lr=0.1):
-        return [("build", build), ("lr", lr)]
-
-    key = content_key(X, settings(make(3)))
-    assert key == content_key(X.copy(), settings(make(3)))
-    assert key != content_key(other, settings(make(3)))
-    assert key != content_key(X, settings(make(3), lr=0.2))
-    assert key != content_key(X, settings(make(4)))
-    one, two = (lambda arch: 1), (lambda arch: 2)
-    assert content_key(X, settings(one)) != content_key(X, settings(two))
 
 
 @pytest.fixture(params=["memory", "file"])
