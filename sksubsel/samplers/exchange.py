@@ -17,7 +17,7 @@ from sksubsel.samplers.quotas import allocate, places
 __all__ = ["exchange", "grow"]
 
 _FEW, _MANY = 10, 64  # rows of a round: at first, and later
-_MAX_DRIFT = 0.01  # of the gains, as a share of the largest, before they are computed afresh
+_MAX_DRIFT = 0.05  # of the gains, as a share of the largest, before they are computed afresh
 _SHORTLIST = 4  # candidates looked at for each row of a round
 _SHARE = 0.2  # of the rows given up in a sweep, at first
 

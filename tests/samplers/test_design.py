@@ -167,7 +167,7 @@ def test_rounding_errors_are_renewed(lam):
     exact.add(pool.phi[rows], labels[rows])
     exact.renew()
     largest = np.abs(exact.gains).max()
-    np.testing.assert_allclose(state.gains, exact.gains, atol=0.02 * largest)
+    np.testing.assert_allclose(state.gains, exact.gains, atol=0.06 * largest)
     assert exact.drift() < 1e-3
     if lam < 1:  # without it they are lost
         assert bare.drift() > 0.1
