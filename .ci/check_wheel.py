@@ -11,6 +11,7 @@ CHECK = """
 import pathlib, sksubsel, sksubsel.spaces
 home = pathlib.Path(sksubsel.__file__).parent
 assert home.parent.name == "site-packages", home
+assert (home / "py.typed").is_file(), "type checkers would not look at its types"
 from sksubsel.spaces import NASBench101
 space = NASBench101()
 assert len(space) == 423_624, len(space)
@@ -29,7 +30,11 @@ def main(dist):
         constraints = ["-c", str(ROOT / "constraints.txt")]
         subprocess.check_call([python, "-m", "pip", "install", "-q", *constraints, str(wheel)])
         subprocess.check_call([python, "-I", "-c", CHECK], cwd=folder)
-        subprocess.check_call([str(pathlib.Path(python).with_name("sksubsel")), "--help"])
+        command = str(pathlib.Path(python).with_name("sksubsel"))
+        bare = subprocess.run([command, "--help"], capture_output=True, text=True, check=False)
+        assert bare.returncode == 1 and "sksubsel[cli]" in bare.stderr, bare
+        subprocess.check_call([python, "-m", "pip", "install", "-q", *constraints, f"{wheel}[cli]"])
+        subprocess.check_call([command, "--help"])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 
 from joblib import Parallel, delayed, effective_n_jobs
+from tqdm import tqdm
 
 from sksubsel._clusters import MAX_RETRIES, WorkerDiedError, WorkerDiedWarning, cluster_of
 
@@ -119,7 +120,9 @@ def _results(jobs, n_jobs):
 
 
 class Progress:
-    """A line on stderr for each finished task, with the time that remains.
+    """How far tasks are: a bar on a terminal, elsewhere a line on stderr for each finished task.
+
+    A context in which the bar ends with the work, finished or not.
 
     Parameters
     ----------
@@ -133,14 +136,35 @@ class Progress:
     def __init__(self, title, unit, n_tasks, verbose):
         self.title, self.unit, self.n_tasks, self.verbose = title, unit, n_tasks, verbose
         self.n_done, self.start = 0, time.perf_counter()
+        self._bar = None
+        if verbose and n_tasks and sys.stderr.isatty():
+            self._bar = tqdm(
+                total=n_tasks, desc=title, file=sys.stderr, dynamic_ncols=True,
+                bar_format="{desc}: {n_fmt}/{total_fmt} " + unit
+                + " |{bar}| {elapsed} elapsed, about {remaining} remain",
+            )  # fmt: skip
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
     def say(self, text):
         if self.verbose:
-            print(f"{self.title}: {text}", file=sys.stderr, flush=True)  # noqa: T201
+            write = print if self._bar is None else self._bar.write
+            write(f"{self.title}: {text}", file=sys.stderr)
+            sys.stderr.flush()
 
     def step(self, n_tasks=1):
         """So many more are done."""
         self.n_done += n_tasks
+        if self._bar is not None:
+            self._bar.total = self.n_tasks
+            self._bar.update(n_tasks)
+            return
         elapsed = time.perf_counter() - self.start
         remaining = elapsed / self.n_done * (self.n_tasks - self.n_done)
         self.say(

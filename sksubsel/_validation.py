@@ -76,8 +76,10 @@ def check_device(device) -> str:
     return str(parsed)
 
 
-def check_finite(array: np.ndarray, name: str) -> None:
+def check_finite(array: np.ndarray, name: str, kind: str = "") -> None:
     """Raise ValueError if `array` holds NaN or infinity, naming the first place.
+
+    `kind` says in the message what it is finite as.
 
     A float sum is a cheap first pass: it is finite whenever every entry is (no copy is made).
     """
@@ -94,7 +96,7 @@ def check_finite(array: np.ndarray, name: str) -> None:
             row, column = np.argwhere(bad)[0]
             value = flat[start + row, column]
             raise ValueError(
-                f"{name} must be finite; got {value} in row {start + row} (of {len(array)})"
+                f"{name} must be finite{kind}; got {value} in row {start + row} (of {len(array)})"
             )
 
 
@@ -159,8 +161,13 @@ def check_instances(X, y, *, min_class_count: int = 2):
             f"and y of shape {y.shape}"
         )
     check_finite(y, "y")
-    if type_of_target(y, input_name="y") == "continuous":
-        return X, y.astype(np.float32), "regression", None
+    with np.errstate(invalid="ignore"):  # scikit-learn casts floats beyond int64
+        continuous = type_of_target(y, input_name="y") == "continuous"
+    if continuous:
+        with np.errstate(over="ignore"):  # said by an error that names the row
+            y = y.astype(np.float32)
+        check_finite(y, "y", " as float32")
+        return X, y, "regression", None
     classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     if len(classes) < 2:
         raise ValueError(f"y must hold at least two classes; got only {classes.tolist()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from numbers import Integral, Real
 
 import numpy as np
@@ -171,14 +172,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         self
         """
         device = check_device(self.device)
-        embeddings = _check_embeddings(embeddings)
-        if len(embeddings) != len(zoo):
-            raise ValueError(
-                f"embeddings and zoo must be about the same architectures; got {len(embeddings)} "
-                f"embeddings and a zoo of {len(zoo)}"
-            )
-        if len(zoo.trained_) == 0:
-            raise ValueError("zoo must hold at least one trained architecture; got none")
+        embeddings = _check_embeddings(embeddings, zoo)
         if self.max_epochs == 0 and not self.residual:
             raise ValueError("max_epochs must be at least 1 without residual; got 0")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -187,16 +181,12 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         self.feature_transformer_ = features
         self.features_ = as_features(features.fit_transform(zoo.X_))
         self.y_ = zoo.y_
+        if self.task_ != "classification":
+            self.location_, self.scale_ = float(zoo.y_.mean()), float(zoo.y_.std()) or 1.0
         targets = self._targets(zoo)
         self.shape_ = targets.shape[1:]
         self.latent_dim_ = embeddings.shape[2]
-        pairs = {
-            "embeddings": torch.from_numpy(embeddings[zoo.trained_]),
-            "features": shared_tensor(self.features_),
-            "labels": self._labels(slice(None)) if self.residual else None,
-            "targets": shared_tensor(targets),
-            "classification": self.task_ == "classification",
-        }
+        pairs = self._pairs(embeddings[zoo.trained_], targets)
         held_out = self._held_out(len(targets), seed)
         self.validation_history_ = []
         self.n_epochs_ = self.max_epochs
@@ -211,6 +201,79 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         self.device_ = device
         self._cache = None
         self._fit_instances(targets)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, embeddings, zoo):
+        """Go on with a zoo over more instances; the first are those known so far.
+
+        Features are made as `fit` has learned to make them. The network is trained on from where
+        it stands, on all instances, for a share of the epochs so far that is the new instances'
+        share of them, at least one (for none, where the zoo's mean was never improved upon).
+
+        Parameters
+        ----------
+        embeddings : ndarray of shape (A, V, D)
+            Of the zoo's architectures, by the same encoder.
+        zoo : ModelZoo
+            What :meth:`ModelZoo.append` returns.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If embeddings, task, classes or the first instances are others than before; then
+            nothing is changed.
+
+        Notes
+        -----
+        The first call, without a `fit`, is a `fit`. Features that `fit` has memory-mapped are
+        copied into memory.
+        """
+        if not hasattr(self, "module_"):
+            return self.fit(embeddings, zoo)
+        n_before = self.shape_[0]
+        embeddings = _check_embeddings(embeddings, zoo)
+        if embeddings.shape[2] != self.latent_dim_:
+            raise ValueError(
+                f"embeddings must have D={self.latent_dim_}, as in fit; got {embeddings.shape}"
+            )
+        n_outputs = zoo.predictions_.shape[2]
+        if zoo.task_ != self.task_ or n_outputs != self.shape_[1]:
+            raise ValueError(
+                f"zoo must be of {self.task_} with {self.shape_[1]} outputs, as in fit; got "
+                f"{zoo.task_} with {n_outputs}"
+            )
+        if not np.array_equal(zoo.y_[:n_before], self.y_):
+            raise ValueError(
+                f"zoo must begin with the {n_before} instances known so far, as "
+                f"ModelZoo.append makes it; got {len(zoo.y_)} others"
+            )
+        if len(zoo.y_) == n_before:
+            return self
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        new = copy.copy(self)  # whatever fails or is interrupted, this one stays whole
+        new.device_ = check_device(self.device)
+        more = as_features(self.feature_transformer_.transform(zoo.X_[n_before:]))
+        new.features_ = np.concatenate([self.features_, more.astype(self.features_.dtype)])
+        new.y_ = zoo.y_
+        targets = new._targets(zoo)
+        new.shape_ = targets.shape[1:]
+        if self.n_epochs_:
+            n_epochs = max(1, round(self.n_epochs_ * (1 - n_before / len(zoo.y_))))
+            pairs = new._pairs(embeddings[zoo.trained_], targets)
+            nobody = np.empty(0, dtype=np.int64)
+            module = copy.deepcopy(self.module_).to(new.device_)
+            new.module_, net = new._train(pairs, nobody, n_epochs, new.device_, seed, module)
+            rows = [{**row, "epoch": row["epoch"] + self.n_epochs_} for row in epochs_of(net)]
+            new.history_ = self.history_ + rows
+            new.n_epochs_ = len(new.history_)
+        new._cache = None
+        new._fit_instances(targets)
+        vars(self).update(vars(new))
         return self
 
     def transform(self, embeddings) -> Predictions:
@@ -245,6 +308,16 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
 
         For regression, the negative mean squared error. Higher is better; see `score_mean` for
         what the zoo's mean alone attains.
+
+        Parameters
+        ----------
+        embeddings : ndarray of shape (A, V, D)
+        zoo : ModelZoo
+            Of the same architectures, over the instances of `fit`.
+
+        Returns
+        -------
+        float
         """
         check_is_fitted(self)
         zoo_trained = np.asarray(zoo.trained_)
@@ -277,20 +350,35 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
                 total -= ((target - guess) ** 2).sum()
         return float(total / (len(zoo.trained_) * n_samples))
 
-    def _train(self, pairs, held_out, n_epochs, device, seed):
-        """A module trained for `n_epochs` (None: all), and its net (None where it is untrained)."""
+    def _pairs(self, embeddings, targets):
+        """What `PairLoss` takes of the trained architectures (T, V, D) and their outputs."""
+        return {
+            "embeddings": torch.from_numpy(embeddings),
+            "features": shared_tensor(self.features_),
+            "labels": self._labels(slice(None)) if self.residual else None,
+            "targets": shared_tensor(targets),
+            "classification": self.task_ == "classification",
+        }
+
+    def _train(self, pairs, held_out, n_epochs, device, seed, module=None):
+        """A module trained for `n_epochs` (None: all), and its net (None where it is untrained).
+
+        One that is given is trained on, and its schedule is of these epochs alone.
+        """
         n_samples, n_features = pairs["features"].shape
         n_outputs = self.shape_[1]  # as many columns as labels have: one-hot, or one target
-        with seeded(seed):
-            module = ApproximatorNet(
-                self.latent_dim_,
-                n_features + (n_outputs if self.residual else 0),
-                n_outputs,
-                self.approximator,
-                self.residual,
-                self.hidden_dim,
-                self.dropout,
-            ).to(device)
+        goes_on = module is not None
+        if not goes_on:
+            with seeded(seed):
+                module = ApproximatorNet(
+                    self.latent_dim_,
+                    n_features + (n_outputs if self.residual else 0),
+                    n_outputs,
+                    self.approximator,
+                    self.residual,
+                    self.hidden_dim,
+                    self.dropout,
+                ).to(device)
         if n_epochs == 0:
             return module.eval(), None
         n_archs = min(len(pairs["targets"]), MAX_ARCHS)
@@ -305,7 +393,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
             torch.arange(n_samples),
             loss=lambda output, *_: output,
             max_epochs=n_epochs or max_epochs,
-            schedule_epochs=max_epochs,
+            schedule_epochs=n_epochs if goes_on else max_epochs,
             batch_size=n_instances,
             lr=self.lr,
             optimizer="adamw",
@@ -351,7 +439,6 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         targets = zoo.predictions_
         if self.task_ == "classification":
             return targets
-        self.location_, self.scale_ = float(zoo.y_.mean()), float(zoo.y_.std()) or 1.0
         return (np.asarray(targets, dtype=np.float32) - self.location_) / self.scale_
 
     def _labels(self, rows):
@@ -433,12 +520,10 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
 
 
 def _cpu_copy(module):
-    from copy import deepcopy
-
-    return deepcopy(module).cpu()
+    return copy.deepcopy(module).cpu()
 
 
-def _check_embeddings(embeddings) -> np.ndarray:
+def _check_embeddings(embeddings, zoo=None) -> np.ndarray:
     embeddings = np.asarray(embeddings, dtype=np.float32)
     if embeddings.ndim != 3 or 0 in embeddings.shape:
         raise ValueError(f"embeddings must have shape (A, V, D); got {embeddings.shape}")
@@ -447,4 +532,11 @@ def _check_embeddings(embeddings) -> np.ndarray:
             "embeddings must end with each architecture's last node (missing nodes are NaN at the "
             "front); got NaN in the last place"
         )
+    if zoo is not None and len(embeddings) != len(zoo):
+        raise ValueError(
+            f"embeddings and zoo must be about the same architectures; got {len(embeddings)} "
+            f"embeddings and a zoo of {len(zoo)}"
+        )
+    if zoo is not None and len(zoo.trained_) == 0:
+        raise ValueError("zoo must hold at least one trained architecture; got none")
     return embeddings

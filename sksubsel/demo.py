@@ -18,7 +18,7 @@ from sksubsel.subselnet import SubSelNet
 from sksubsel.zoo import ArchitectureClassifier, ModelZoo
 
 
-def run_demo(*, figure=None, table=None, n_jobs=2, seed=0):
+def run_demo(*, figure=None, table=None, n_jobs=2, seed=0, device="cpu", verbose=1):
     """SubSelNet's three modes beside random subsets, on scikit-learn's digits.
 
     Twelve NAS-Bench-101 cells are trained as the zoo; subsets of 5 % and 10 % are selected for
@@ -32,6 +32,9 @@ def run_demo(*, figure=None, table=None, n_jobs=2, seed=0):
         Where to write the rows of :func:`~sksubsel.benchmark.compare` as CSV.
     n_jobs : int
     seed : int
+    device : str
+    verbose : int
+        1 shows progress with the remaining time.
 
     Returns
     -------
@@ -48,17 +51,20 @@ def run_demo(*, figure=None, table=None, n_jobs=2, seed=0):
     estimator = ArchitectureClassifier(
         build=space.build, max_epochs=10, min_steps=120, lr=1e-2, random_state=seed
     )
-    zoo = ModelZoo(estimator, n_pretrained=12, n_jobs=n_jobs, random_state=seed, verbose=1)
+    zoo = ModelZoo(
+        estimator, n_pretrained=12, n_jobs=n_jobs, device=device, random_state=seed, verbose=verbose
+    )
     return run_comparison(
         zoo, seen, unseen, (X_train, y_train, X_test, y_test),
         budgets=(0.05, 0.1), seeds=(0, 1, 2), n_jobs=n_jobs, seed=seed,
-        figure=figure, table=table,
+        figure=figure, table=table, device=device, verbose=verbose,
     )  # fmt: skip
 
 
 def run_comparison(
-    zoo, seen, unseen, data, *, budgets, seeds, n_jobs, seed, figure=None, table=None
-):
+    zoo, seen, unseen, data, *, budgets, seeds, n_jobs, seed, figure=None, table=None,
+    device="cpu", verbose=1,
+):  # fmt: skip
     """Train the zoo, fit SubSelNet in its three modes, compare with random, print and draw."""
     X_train, y_train, X_test, y_test = data
     print(machine())
@@ -80,7 +86,7 @@ def run_comparison(
     }
     for name, params in settings.items():
         start = time.perf_counter()
-        net = SubSelNet(**params, random_state=seed)
+        net = SubSelNet(**params, device=device, random_state=seed)
         if nets:  # the encoder and the approximator do not depend on the mode
             first = next(iter(nets.values()))
             net = fit_selector(net, first, seen, zoo)
@@ -96,7 +102,7 @@ def run_comparison(
     }
     rows = compare(
         selectors, unseen, zoo, X_test, y_test, budgets=budgets, seeds=seeds,
-        soft_targets=("SubSelNet, transductive",), n_jobs=n_jobs, verbose=1,
+        soft_targets=("SubSelNet, transductive",), n_jobs=n_jobs, verbose=verbose,
     )  # fmt: skip
     print(format_table(summarize(rows)))
     print(LEGEND)

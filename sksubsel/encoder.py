@@ -249,6 +249,11 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
     def sample(self, n_samples=1, random_state=None) -> list[tuple[np.ndarray, list[str]]]:
         """Graphs decoded from the prior, their sizes as frequent as those fitted.
 
+        Parameters
+        ----------
+        n_samples : int, default=1
+        random_state : int, RandomState instance or None, default=None
+
         Returns
         -------
         list of (adjacency, ops)
@@ -269,6 +274,15 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
 
     def report(self, archs, n_samples=1000, random_state=0) -> dict[str, float]:
         """How well architectures are rebuilt, and what the prior holds, as graph VAEs report it.
+
+        Parameters
+        ----------
+        archs : list of architectures
+            To be rebuilt.
+        n_samples : int, default=1000
+            Graphs decoded from the prior.
+        random_state : int, RandomState instance or None, default=0
+            Of these.
 
         Returns
         -------
@@ -316,6 +330,15 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         """Mean of what is maximised, in nats: the ELBO with its KL weighted by `kl_weight`.
 
         The likelihoods are taken at the posterior means, so that there is no noise in it.
+
+        Parameters
+        ----------
+        archs : list of architectures
+        y : ignored
+
+        Returns
+        -------
+        float
         """
         check_is_fitted(self)
         graphs = self.codec_.graphs(as_architectures(archs), self._device())
@@ -346,7 +369,18 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         return self.novelty_of(archs, self.transform(archs))
 
     def novelty_of(self, archs, embeddings) -> np.ndarray:
-        """The same for a list of architectures whose embeddings `transform` has given."""
+        """What `novelty` says of architectures whose embeddings are known.
+
+        Parameters
+        ----------
+        archs : list of Architecture
+        embeddings : ndarray of shape (A, V, D)
+            What `transform` has given for them.
+
+        Returns
+        -------
+        ndarray of shape (A,)
+        """
         size = np.log2([arch.n_nodes for arch in archs])
         beyond = np.abs(size - size.clip(*np.log2(self.sizes_[[0, -1]])))
         return self.novelty_(_mean_node(embeddings)) + self.codec_.strange(archs) + beyond

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from importlib.metadata import version
 from numbers import Integral
@@ -9,6 +10,7 @@ from numbers import Integral
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, check_memory
@@ -256,6 +258,77 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         self.n_samples_ = len(zoo.y_)
         return self
 
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, archs, X, y=None):
+        """Take in instances that have come since `fit`; no network of the zoo is trained.
+
+        The encoder stays as it is. The zoo's networks are asked about the new instances, the
+        approximator is trained on for a few epochs (:meth:`ModelApproximator.partial_fit`), and
+        the selector is fitted anew on all instances, so that a `budget` that is a fraction grows.
+
+        Parameters
+        ----------
+        archs : list of architectures
+            Those of the zoo, as in `fit`.
+        X : array of shape (M, F) or (M, channels, height, width), or ModelZoo
+            The new instances alone, which the networks are asked about
+            (``ModelZoo(store=..., keep_weights=True)``); or what :meth:`ModelZoo.append` returns.
+        y : array of shape (M,) or None
+            The new instances' labels; None with a zoo.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If the instances or the zoo do not fit those of `fit`, or the networks were not kept;
+            then nothing is changed.
+        TypeError
+            If the approximator or the selector is frozen, or has no ``partial_fit``.
+
+        Notes
+        -----
+        The new instances come last: row N of the selections is the first of them. The first call,
+        without a `fit`, is a `fit`.
+        """
+        if not hasattr(self, "encoder_"):
+            return self.fit(archs, X, y)
+        for part in (self.approximator_, self.selector_):
+            if isinstance(part, FrozenEstimator):
+                raise TypeError(
+                    f"partial_fit must change the net's {type(part.estimator).__name__}, which is "
+                    "frozen"
+                )
+        if not hasattr(self.approximator_, "partial_fit"):
+            raise TypeError(
+                "approximator must have a partial_fit to go on with more instances; got "
+                f"{type(self.approximator_).__name__}"
+            )
+        archs = as_architectures(archs)
+        if isinstance(X, ModelZoo):
+            if y is not None:
+                raise ValueError("y must be None where a zoo is given: it holds the labels")
+            zoo = X
+        else:
+            zoo = self.zoo_.append(X, y)
+        zoo.check_architectures(archs)
+        check_budget(self.selector_.budget, len(zoo.y_))
+        times = [time.perf_counter()]
+        embeddings = self.encoder_.transform(archs)
+        approximator = copy.copy(self.approximator_).partial_fit(embeddings, zoo)
+        times.append(time.perf_counter())
+        selector = clone(self.selector_).fit(approximator.transform(embeddings), zoo)
+        times.append(time.perf_counter())
+        self.approximator_, self.selector_, self.zoo_ = approximator, selector, zoo
+        self.n_samples_ = len(zoo.y_)
+        seconds = {"approximator": times[1] - times[0], "selector": times[2] - times[1]}
+        self.fit_times_ = {
+            name: before + seconds.get(name, 0.0) for name, before in self.fit_times_.items()
+        }
+        return self
+
     def prepare(self, budget=None):
         """Compute now, and not in the next `select`, what all architectures share.
 
@@ -311,6 +384,12 @@ class SubSelNet(TransformerMixin, BaseEstimator):
 
     def get_support(self, arch, indices=False) -> np.ndarray:
         """Which instances are selected for one architecture.
+
+        Parameters
+        ----------
+        arch : architecture
+        indices : bool, default=False
+            Whether to return rows in place of a mask.
 
         Returns
         -------

@@ -43,6 +43,7 @@ OWNERS = {  # package: where it may be imported
     "safetensors": lambda path: path.as_posix() == "persistence/net.py",
     "distributed": lambda path: path.as_posix() == "_clusters.py",
     "ray": lambda path: path.as_posix() == "_clusters.py",
+    "click": lambda path: path.parts[0] == "cli",
     "fsspec": lambda path: path.as_posix() == "zoo/folders.py",
 }
 EXTRAS = {

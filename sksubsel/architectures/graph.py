@@ -220,7 +220,15 @@ class Architecture:
 
     @classmethod
     def from_matrix(cls, adjacency, ops, space=None) -> Architecture:
-        """Architecture from a 0/1 matrix of shape (V, V), row to column, and V operations.
+        """Architecture from a matrix and a list of operations.
+
+        Parameters
+        ----------
+        adjacency : array-like of shape (V, V)
+            1 for an edge from the row's node to the column's, else 0.
+        ops : sequence of str, length V
+        space : str or None, default=None
+            Name of the search space.
 
         Raises
         ------
@@ -315,10 +323,17 @@ class Architecture:
 
     @classmethod
     def from_dgl(cls, graph, vocabulary=None, space=None) -> Architecture:
-        """Architecture from a ``dgl.DGLGraph`` with integer codes in ``ndata["op"]``.
+        """Architecture from a DGL graph.
 
-        `vocabulary` says which operation each code is; without it ``graph.vocabulary`` is used
-        (`to_dgl` sets it), and where there is none the operations are called "op_<code>".
+        Parameters
+        ----------
+        graph : dgl.DGLGraph
+            With integer codes in ``ndata["op"]``.
+        vocabulary : sequence of str or None, default=None
+            Which operation each code is. None takes ``graph.vocabulary`` (`to_dgl` sets it); where
+            there is none the operations are called "op_<code>".
+        space : str or None, default=None
+            Name of the search space.
         """
         from .convert import from_dgl
 
@@ -336,9 +351,15 @@ class Architecture:
 
     @classmethod
     def from_networkx(cls, graph, space=None) -> Architecture:
-        """Architecture from a ``networkx.DiGraph`` with "op" on every node, in the graph's order.
+        """Architecture from a networkx graph, its nodes in the graph's order.
 
-        A mapping in a node's "attributes" is kept too; anything else is not looked at.
+        Parameters
+        ----------
+        graph : networkx.DiGraph
+            With "op" on every node. A mapping in a node's "attributes" is kept too; anything else
+            is not looked at.
+        space : str or None, default=None
+            Name of the search space.
         """
         from .convert import from_networkx
 

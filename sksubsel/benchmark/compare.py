@@ -168,7 +168,7 @@ def compare(
     if records_file is not None:
         progress.say(f"{len(wanted) - n_missing} of {len(wanted)} trainings are in {records_file}")
     failed = []
-    with closing(run_tasks(jobs, n_jobs, shared, on_lost)) as results:
+    with progress, closing(run_tasks(jobs, n_jobs, shared, on_lost)) as results:
         for found in results:
             failed += [record for record in found if "error" in record]
             for record in found:

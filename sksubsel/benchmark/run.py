@@ -24,7 +24,9 @@ _SELECTION = sorted(set(SubsetSelector().get_params()) & set(SubSelNet().get_par
                     - {"features", "random_state", "device", "verbose"})  # fmt: skip
 
 
-def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None, verbose=1):
+def run_config(
+    path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None, device=None, verbose=1
+):
     """Run a comparison, or go on with it, and write its tables into a folder.
 
     Parameters
@@ -40,6 +42,8 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
     budgets, seeds : lists or None
         A part of the configuration's to run now.
     n_jobs : int or None
+    device : str or None
+        Where all of it computes; None: as the configuration says.
     verbose : int
 
     Returns
@@ -65,14 +69,17 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
             "got one (a larger n_unseen or n_validation draws more)"
         )
     data = load_data(**config["data"])
-    drawn, seen, zoo = fit_zoo(config, data, folder, n_jobs, verbose)
+    drawn, seen, zoo = fit_zoo(config, data, folder, n_jobs, verbose, device)
     selectors, soft = {}, {}
     sources = {specs[name]["soft_targets"] for name in only if "soft_targets" in specs[name]}
     for name in dict.fromkeys([*only, *sorted(sources)]):
-        selectors[name], options = fit_selector(name, config, data, drawn, seen, zoo, folder, seeds)
+        selectors[name], options = fit_selector(
+            name, config, data, drawn, seen, zoo, folder, seeds, device
+        )
         if "soft_targets" in options and name in only:
             soft[name] = options["soft_targets"]
-    judged = with_recipe(zoo, config["compare"]["recipe"])
+    recipe = config["compare"]["recipe"]
+    judged = with_recipe(zoo, recipe if device is None else {**recipe, "device": device})
     records_file = folder / "records.jsonl"
     compare(
         {name: selectors[name] for name in only}, drawn, judged, data.X_test, data.y_test,
@@ -90,14 +97,16 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
     return table
 
 
-def fit_zoo(config, data, folder, n_jobs, verbose):
+def fit_zoo(config, data, folder, n_jobs, verbose, device=None):
     """The architectures to compare on, those seen, and their zoo."""
     compared, seen = _draw(config)
     space = make_space(config["space"])
     recipe = ArchitectureClassifier(build=space.build, **config["recipe"])
     given = {"store": folder / "zoo", "random_state": 0, "n_jobs": n_jobs, "verbose": verbose}
-    zoo = ModelZoo(recipe, **given | config["zoo"]).fit(seen, data.X, data.y)
-    return compared, seen, zoo
+    zoo = ModelZoo(recipe, **given | config["zoo"])
+    if device is not None:
+        zoo.set_params(device=device)
+    return compared, seen, zoo.fit(seen, data.X, data.y)
 
 
 def compared_architectures(config):
@@ -116,9 +125,12 @@ def _draw(config):
     return (unseen if sizes["judge"] == "unseen" else validation), seen
 
 
-def fit_selector(name, config, data, drawn, seen, zoo, folder, seeds):
+def fit_selector(name, config, data, drawn, seen, zoo, folder, seeds, device=None):
     """A configuration's selector, nets fitted (a list, one a seed, if `per_seed`), its options."""
     prototype, options = make_selector(name, config["selectors"][name])
+    if device is not None and hasattr(prototype, "get_params"):
+        names = [n for n in prototype.get_params() if n.rpartition("__")[2] == "device"]
+        prototype.set_params(**dict.fromkeys(names, device))
     if not isinstance(prototype, SubSelNet):
         return prototype, options
     prototype.set_params(memory=str(folder / "cache"))

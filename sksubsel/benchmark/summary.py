@@ -153,7 +153,17 @@ def agreement_of(found, known, k) -> dict:
 
 
 def format_table(summary) -> str:
-    """A summary of `compare` as aligned text; * marks p < .05."""
+    """A summary of `compare` as aligned text; * marks p < .05.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        What `summarize` returns.
+
+    Returns
+    -------
+    str
+    """
     wide = max(len("method"), *(len(method) for method in summary.method))
     lines = [
         f"{'budget':>6}  {'method':<{wide}} {'accuracy':>15} {'gain':>15} {'RAR':>7} "

@@ -129,16 +129,17 @@ def extract_features(
         num_workers=num_workers,
         generator=torch.Generator().manual_seed(0),  # or it would draw from torch's own
     )
-    for batch in loader:
-        try:
-            features = _features(extractor, batch.numpy())
-        except ValueError as error:
-            raise ValueError(
-                f"instances {done} to {done + len(batch) - 1} of the data: {error}"
-            ) from error
-        file.append(done, features)
-        done += len(features)
-        progress.step()
+    with progress:
+        for batch in loader:
+            try:
+                features = _features(extractor, batch.numpy())
+            except ValueError as error:
+                raise ValueError(
+                    f"instances {done} to {done + len(batch) - 1} of the data: {error}"
+                ) from error
+            file.append(done, features)
+            done += len(features)
+            progress.step()
     return file.finish()
 
 

@@ -85,8 +85,7 @@ def save_net(net, folder, root, *, include_zoo=False, overwrite=False) -> None:
             f"save knows {root.__name__} itself and no class derived from it; got "
             f"{type(net).__name__}. Save the net with joblib.dump instead"
         )
-    folder = Path(folder).resolve()
-    check_target(folder, _FILES, overwrite, _is_saved_net)
+    folder = check_folder(folder, overwrite=overwrite)
     if include_zoo and "zoo_" not in vars(net):
         raise ValueError("include_zoo must be False for a net that was loaded without its zoo")
     layouts = [*LAYOUTS, _NetLayout(root, include_zoo)]
@@ -104,6 +103,25 @@ def save_net(net, folder, root, *, include_zoo=False, overwrite=False) -> None:
     for name, tensor in writer.tensors.items():
         parts.setdefault(ZOO_TENSORS if name.startswith("zoo_.") else TENSORS, {})[name] = tensor
     write_folder(folder, lambda target: _write(target, parts, writer.objects))
+
+
+def check_folder(folder, *, overwrite=False) -> Path:
+    """The whole path of a folder that a net may be written to.
+
+    Parameters
+    ----------
+    folder : path
+    overwrite : bool, default=False
+        Whether it may hold a saved net, which is replaced.
+
+    Raises
+    ------
+    FileExistsError
+        If it is a file, or is not empty and may not be replaced.
+    """
+    folder = Path(folder).resolve()
+    check_target(folder, _FILES, overwrite, _is_saved_net)
+    return folder
 
 
 def _is_saved_net(folder):

@@ -110,7 +110,8 @@ ZOO_LAYOUTS = [
             "errors_": plain,
             "_seed": whole(),
         },
-        lost=("store",),  # a place on some disk
+        derived=("_store",),
+        lost=("store", "keep_weights"),  # a place on some disk, and what is kept there
     ),
     *map(_SpaceLayout, (DARTS, MLP, NASBench101, NASBench201, Transformer)),
     _SpaceLayout(Mixed, anything),

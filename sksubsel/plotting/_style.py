@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 # Okabe and Ito's palette for all kinds of colour vision, its yellow left out (too pale for lines).
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
@@ -19,6 +21,28 @@ def import_pyplot():
             "install it with: pip install 'sksubsel[plot]'"
         ) from error
     return matplotlib.pyplot
+
+
+def figure_svg(figure) -> bytes:
+    """A figure as an SVG file that needs no other, the same bytes each time; it is closed.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+        Such as ``display.figure_``.
+
+    Returns
+    -------
+    bytes
+        UTF-8, with an XML declaration; text is drawn, so that no font is asked for.
+    """
+    import matplotlib
+
+    file = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "sksubsel", "svg.fonttype": "path"}):
+        figure.savefig(file, format="svg", bbox_inches="tight", metadata={"Date": None})
+    import_pyplot().close(figure)
+    return file.getvalue()
 
 
 def curve_style(k: int) -> dict:

@@ -52,7 +52,21 @@ class SearchSpace(ABC):
 
     @abstractmethod
     def build(self, arch, in_shape, n_classes):
-        """An untrained ``torch.nn.Module`` for instances of shape `in_shape`."""
+        """An untrained network.
+
+        Parameters
+        ----------
+        arch : architecture
+            Of this space.
+        in_shape : tuple of int
+            Shape of one instance, ``X.shape[1:]``.
+        n_classes : int
+            Width of the output; 1 for regression.
+
+        Returns
+        -------
+        torch.nn.Module
+        """
 
     def lower(self, arch, in_shape, n_classes) -> Architecture:
         """The graph of an architecture's whole network, its repetitions and sums written out.
@@ -137,6 +151,16 @@ class SearchSpace(ABC):
 
     def mutate(self, arch, random_state=None) -> Architecture:
         """A uniformly drawn neighbour of `arch`: valid, and never isomorphic to it.
+
+        Parameters
+        ----------
+        arch : architecture
+            Of this space.
+        random_state : int, RandomState instance or None, default=None
+
+        Returns
+        -------
+        Architecture
 
         Raises
         ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral, Real
 
 import numpy as np
@@ -22,6 +23,7 @@ from sksubsel.base import InstancesMixin
 from sksubsel.networks import PROXY_PARAMS, build_network
 
 _PREDICT_BATCH = 1024
+_UNIT = ":unit"  # mean and deviation of a regressor's targets; no parameter's name has a colon
 _NORM_BATCH, _NORM_ROWS = 256, 8192  # instances that batch statistics are estimated from
 
 _PARAMETERS = """Parameters
@@ -167,6 +169,22 @@ class _ArchitectureEstimator(InstancesMixin, BaseEstimator):
         self.history_ = epochs_of(self.net_)
         _estimate_batch_norm(self.module_, X, self.net_.n_steps_, seed)
         self.n_parameters_ = sum(p.numel() for p in module.parameters())
+        return self
+
+    def _arrays(self) -> dict:
+        """What was learned, as arrays by name."""
+        return {name: part.cpu().numpy() for name, part in self.module_.state_dict().items()}
+
+    def _restore(self, arrays, in_shape, classes):
+        """Become what `_arrays` was taken of, without its history."""
+        device = check_device(self.device)
+        with seeded(0, device):  # the weights drawn are replaced
+            module = self._build(in_shape, 1 if classes is None else len(classes))
+        module.load_state_dict({name: torch.from_numpy(part) for name, part in arrays.items()})
+        self.module_ = module.to(device).eval()
+        self.shape_in_, self.n_features_in_ = tuple(in_shape), math.prod(in_shape)
+        if classes is not None:
+            self.classes_ = classes
         return self
 
     def _outputs(self, X) -> np.ndarray:
@@ -394,12 +412,33 @@ class ArchitectureRegressor(RegressorMixin, _ArchitectureEstimator):  # noqa: D1
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y, sample_weight=None):
-        """Build the network and train it on targets y (N,)."""
+        """Build the network and train it.
+
+        Parameters
+        ----------
+        X : array of shape (N, F) or (N, channels, height, width)
+        y : array of shape (N,)
+            Targets.
+        sample_weight : array of shape (N,) or None
+
+        Returns
+        -------
+        self
+        """
         X, y, sample_weight = self._check_fit(X, y, sample_weight)
         y = y.astype(np.float64)
         self.y_mean_, self.y_scale_ = float(y.mean()), float(y.std()) or 1.0
         targets = ((y - self.y_mean_) / self.y_scale_).astype(np.float32)
         return self._train(X, targets, _squared_error, 1, sample_weight, None)
+
+    def _arrays(self):
+        unit = np.array([self.y_mean_, self.y_scale_])
+        return {**super()._arrays(), _UNIT: unit}
+
+    def _restore(self, arrays, in_shape, classes):
+        self.y_mean_, self.y_scale_ = map(float, arrays[_UNIT])
+        own = {name: part for name, part in arrays.items() if name != _UNIT}
+        return super()._restore(own, in_shape, classes)
 
     def predict(self, X) -> np.ndarray:
         """Predicted targets, (N,) float64."""

@@ -16,6 +16,8 @@ from sksubsel.zoo.folders import is_url, open_folder
 _FORMAT = 1
 _MANIFEST = "manifest.json"
 _RECORD = ("predictions", "accuracy", "train_accuracy", "train_time", "n_parameters")
+_WEIGHTS = "weights/"  # in front of a seed and a name
+_DAMAGE = OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error
 
 
 class CorruptEntryWarning(UserWarning):
@@ -56,6 +58,8 @@ class Store:
         Of the data and settings.
     seed : int, default=0
         Kept beside the key, see `kept_seed`.
+    keep_weights : bool, default=False
+        Whether entries are to have the networks' weights: one without counts as missing.
 
     Raises
     ------
@@ -66,7 +70,8 @@ class Store:
         If fsspec, or what it needs for the protocol, is not installed.
     """
 
-    def __init__(self, folder, key: str, seed: int = 0):
+    def __init__(self, folder, key: str, seed: int = 0, keep_weights: bool = False):
+        self.keep_weights = keep_weights
         self.folder = folder if is_url(folder) else Path(folder)
         self._files = open_folder(folder)
         self._files.create()
@@ -99,10 +104,12 @@ class Store:
         name = _name(arch)
         try:
             with self._files.open(name) as file, np.load(file, allow_pickle=False) as entry:
+                if self.keep_weights and not any(map(_is_weight, entry.files)):
+                    return None
                 return {field: entry[field] for field in _RECORD}
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        except _DAMAGE:
             warnings.warn(
                 f"entry {self._files.place(name)} of the store is damaged; its architecture is "
                 "trained again",
@@ -111,9 +118,38 @@ class Store:
             )
             return None
 
-    def write(self, arch, record: dict) -> None:
-        """Keep the record of a finished architecture."""
-        self._files.write(_name(arch), lambda file: np.savez(file, **record))
+    def write(self, arch, record: dict, networks=()) -> None:
+        """Keep the record of a finished architecture, and its networks' arrays, a dict a seed."""
+        arrays = {
+            f"{_WEIGHTS}{seed}/{name}": array
+            for seed, network in enumerate(networks)
+            for name, array in network.items()
+        }
+        self._files.write(_name(arch), lambda file: np.savez(file, **record, **arrays))
+
+    def read_networks(self, arch) -> list[dict]:
+        """What `write` has kept of an architecture's networks, one dict of arrays a seed.
+
+        Raises
+        ------
+        ValueError
+            If the entry is missing, damaged, or has no weights.
+        """
+        name, networks = _name(arch), {}
+        try:
+            with self._files.open(name) as file, np.load(file, allow_pickle=False) as entry:
+                for field in filter(_is_weight, entry.files):
+                    seed, _, own = field.removeprefix(_WEIGHTS).partition("/")
+                    networks.setdefault(int(seed), {})[own] = entry[field]
+        except _DAMAGE as error:
+            raise ValueError(f"entry {self._files.place(name)} cannot be read: {error}") from error
+        if not networks:
+            raise ValueError(f"entry {self._files.place(name)} has no weights")
+        return [networks[seed] for seed in sorted(networks)]
+
+
+def _is_weight(field):
+    return field.startswith(_WEIGHTS)
 
 
 def _name(arch):

@@ -80,15 +80,17 @@ def train_architecture(estimator, arch, data, seeds, n_threads, store) -> dict:
     try:
         with _LOCK, torch_threads(n_threads):
             outputs, valid = np.zeros((), np.float32), np.zeros((), np.float32)
-            seconds = 0.0
+            seconds, networks = 0.0, []
             for seed in seeds:
                 model = clone(estimator).set_params(architecture=arch, random_state=seed)
                 start = time.perf_counter()
                 model.fit(X, y)
                 seconds += time.perf_counter() - start
-                outputs = outputs + _outputs(model, X) / len(seeds)
+                if store is not None and store.keep_weights:
+                    networks.append(model._arrays())
+                outputs = outputs + outputs_of(model, X) / len(seeds)
                 if X_val is not None:
-                    valid = valid + _outputs(model, X_val) / len(seeds)
+                    valid = valid + outputs_of(model, X_val) / len(seeds)
     except Exception as error:  # one architecture must not take the others down
         return {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
     train_accuracy = _score(model, outputs, y)
@@ -101,11 +103,12 @@ def train_architecture(estimator, arch, data, seeds, n_threads, store) -> dict:
         "n_parameters": model.n_parameters_,
     }
     if store is not None:
-        store.write(arch, record)
+        store.write(arch, record, networks)
     return record
 
 
-def _outputs(model, X):
+def outputs_of(model, X):
+    """Probabilities (N, C) of a fitted classifier; of a regressor its outputs (N, 1), float32."""
     if hasattr(model, "predict_proba"):
         return model.predict_proba(X)
     return model.predict(X)[:, None].astype(np.float32)

@@ -22,9 +22,10 @@ from sksubsel._parallel import Progress, run_tasks, threads_of_each
 from sksubsel._validation import check_device, check_finite, check_instances, check_X
 from sksubsel.architectures import as_architecture, as_architectures
 from sksubsel.networks import count_parameters
+from sksubsel.zoo.asking import new_outputs
 from sksubsel.zoo.classifier import ArchitectureClassifier, ArchitectureRegressor
 from sksubsel.zoo.folders import is_url
-from sksubsel.zoo.stack import OutputStack
+from sksubsel.zoo.stack import OutputStack, empty_outputs
 from sksubsel.zoo.store import Store, architecture_key, kept_seed
 from sksubsel.zoo.training import seed_of, train_architecture, train_on_rows
 
@@ -70,6 +71,10 @@ class ModelZoo(BaseEstimator):
         Folder where each finished architecture is kept: a killed run resumes from it. The workers
         of a cluster write to it, too. A URL, such as ``"s3://bucket/zoo"``, is of a filesystem
         known to fsspec (``pip install "sksubsel[distributed]"``); ``memory://`` is of one process.
+    keep_weights : bool, default=False
+        Whether the store, which must be given, keeps the networks' weights too (4 bytes a
+        parameter), so that `append` can ask the networks about instances that come later. What
+        the store has without weights is trained again.
     on_error : {"raise", "warn"}, default="raise"
         Whether an architecture that cannot be trained stops `fit`, or is reported in
         ``errors_`` and left out of ``trained_``.
@@ -122,6 +127,7 @@ class ModelZoo(BaseEstimator):
         ],
         "n_seeds": [Interval(Integral, 1, None, closed="left")],
         "store": [str, Path, None],
+        "keep_weights": ["boolean"],
         "on_error": [StrOptions({"raise", "warn"})],
         "n_jobs": [Integral, None],
         "device": [str, torch.device, None],
@@ -136,6 +142,7 @@ class ModelZoo(BaseEstimator):
         n_pretrained=None,
         n_seeds=1,
         store=None,
+        keep_weights=False,
         on_error="raise",
         n_jobs=None,
         device=None,
@@ -146,6 +153,7 @@ class ModelZoo(BaseEstimator):
         self.n_pretrained = n_pretrained
         self.n_seeds = n_seeds
         self.store = store
+        self.keep_weights = keep_weights
         self.on_error = on_error
         self.n_jobs = n_jobs
         self.device = device
@@ -177,6 +185,8 @@ class ModelZoo(BaseEstimator):
             If an architecture cannot be trained and ``on_error="raise"``. What was finished
             before is in the store.
         """
+        if self.keep_weights and self.store is None:
+            raise ValueError("store must be given where keep_weights=True; got None")
         self.architectures_ = as_architectures(archs)
         self.X_, self.y_, self.task_, self.classes_ = check_instances(X, y)
         self._check_validation(X_val, y_val)
@@ -199,11 +209,11 @@ class ModelZoo(BaseEstimator):
                 raise TypeError(
                     f"with a store, the estimator's parameters must be picklable; {error}"
                 ) from error
-            store = Store(self.store, key, seed)
+            store = Store(self.store, key, seed, self.keep_weights)
+        self._store = store if self.keep_weights else None
         unique = {architecture_key(arch): arch for arch in (self.architectures_[i] for i in chosen)}
         keys = [architecture_key(self.architectures_[i]) for i in chosen]
-        parent = None if self.store is None or is_url(self.store) else self.store
-        stack = OutputStack(len(unique), parent)
+        stack = OutputStack(len(unique), self._folder())
         records = self._records(unique, store, seed, stack)
         self.errors_ = {
             int(i): records[key]["error"] for i, key in zip(chosen, keys) if "error" in records[key]
@@ -336,6 +346,49 @@ class ModelZoo(BaseEstimator):
             **params,
         )
 
+    def append(self, X, y, *, predictions=None) -> ModelZoo:
+        """The same zoo over further instances, which its networks are asked about.
+
+        They are not trained on them: a network's outputs there are those on instances that it has
+        never seen. `accuracies_` and times stay those of `fit`.
+
+        Parameters
+        ----------
+        X : array of shape (M, F) or (M, channels, height, width)
+        y : array of shape (M,)
+            Labels, of classes that the zoo knows; or targets.
+        predictions : float array of shape (A_trained, M, C) or None, default=None
+            What the trained networks say of these instances, probabilities or outputs. None asks
+            the networks, whose weights must be in the store (``keep_weights=True``).
+
+        Returns
+        -------
+        ModelZoo
+            Of N + M instances, those of this one first; this one stays as it is.
+
+        Raises
+        ------
+        ValueError
+            If the instances do not fit those of `fit`, or there are no weights to be asked.
+
+        Notes
+        -----
+        Time of a forward pass over X of each trained network; nothing is trained.
+        """
+        self._check_is_fitted()
+        X, y = self._check_more(X, y, "X", "y")
+        outputs = new_outputs(self, X, predictions)
+        old = self.predictions_
+        both = copy.copy(self)
+        both.X_, both.y_ = np.concatenate([self.X_, X]), np.concatenate([self.y_, y])
+        both._base = empty_outputs(
+            (len(old), len(both.y_), old.shape[2]), old.dtype, self._folder()
+        )
+        for place, after in enumerate(outputs):
+            both._base[place] = np.concatenate([old[place], after])
+        both._rows = np.arange(len(old))
+        return both
+
     def _labels(self, y):
         return y if self.classes_ is None or y is None else self.classes_[y]
 
@@ -345,24 +398,27 @@ class ModelZoo(BaseEstimator):
         self.X_val_ = self.y_val_ = None
         if X_val is None:
             return
-        X_val, y_val = check_X(X_val, "X_val"), np.asarray(y_val)
-        if y_val.ndim != 1:
-            raise ValueError(f"y_val must have shape (N_val,); got {y_val.shape}")
-        if len(X_val) != len(y_val) or X_val.shape[1:] != self.X_.shape[1:]:
+        self.X_val_, self.y_val_ = self._check_more(X_val, y_val, "X_val", "y_val")
+
+    def _check_more(self, X, y, X_name, y_name):
+        """Further instances of the kind of X_, and their codes or targets."""
+        X, y = check_X(X, X_name), np.asarray(y)
+        if y.ndim != 1:
+            shape = y_name.replace("y", "N", 1)
+            raise ValueError(f"{y_name} must have shape ({shape},); got {y.shape}")
+        if len(X) != len(y) or X.shape[1:] != self.X_.shape[1:]:
             raise ValueError(
-                f"X_val must have the instance shape {self.X_.shape[1:]} of X and the length of "
-                f"y_val; got {X_val.shape} and {y_val.shape}"
+                f"{X_name} must have the instance shape {self.X_.shape[1:]} of X and the length of "
+                f"{y_name}; got {X.shape} and {y.shape}"
             )
-        check_finite(y_val, "y_val")
-        self.X_val_ = X_val
+        check_finite(y, y_name)
         if self.classes_ is None:
-            self.y_val_ = y_val.astype(np.float32)
-            return
-        codes = np.searchsorted(self.classes_, y_val).clip(max=len(self.classes_) - 1)
-        if not (self.classes_[codes] == y_val).all():
-            strange = np.setdiff1d(y_val, self.classes_)
-            raise ValueError(f"y_val holds labels that y lacks: {strange.tolist()}")
-        self.y_val_ = codes
+            return X, y.astype(np.float32)
+        codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+        if not (self.classes_[codes] == y).all():
+            strange = np.setdiff1d(y, self.classes_)
+            raise ValueError(f"{y_name} holds labels that the zoo lacks: {strange.tolist()}")
+        return X, codes
 
     def _prototype(self):
         if self.estimator is None:
@@ -382,6 +438,11 @@ class ModelZoo(BaseEstimator):
         if self.task_ == "classification":
             estimator.set_params(classes=self.classes_)
         check_device(estimator.get_params()["device"])
+        if self.keep_weights and not hasattr(estimator, "_arrays"):
+            raise ValueError(
+                "keep_weights must be False for an estimator other than ArchitectureClassifier and "
+                f"ArchitectureRegressor; got {type(estimator).__name__}"
+            )
         return estimator
 
     def _choose(self):
@@ -446,7 +507,7 @@ class ModelZoo(BaseEstimator):
         if records:
             progress.say(f"{len(records)} architectures are in the store")
         shared = [self.estimator_, data]
-        with closing(run_tasks(jobs, self.n_jobs, shared, on_lost=_lost)) as results:
+        with progress, closing(run_tasks(jobs, self.n_jobs, shared, on_lost=_lost)) as results:
             for key, record in results:
                 if "error" in record and self.on_error == "raise":
                     raise RuntimeError(
@@ -456,6 +517,10 @@ class ModelZoo(BaseEstimator):
                 keep(key, record)
                 progress.step()
         return records
+
+    def _folder(self):
+        """Where large arrays of outputs go: beside the store, where it is a folder here."""
+        return None if self.store is None or is_url(self.store) else self.store
 
 
 _PER_ARCHITECTURE = {

@@ -510,7 +510,7 @@ def _with(array, place, value):
         (lambda X, y, Xv, yv: (X, y, Xv[:, :, :4], yv), r"instance shape \(1, 8, 8\) of X"),
         (lambda X, y, Xv, yv: (X, y, Xv[:-1], yv), "the length of y_val"),
         (lambda X, y, Xv, yv: (X, y, Xv[:0], yv[:0]), "X_val must not be empty"),
-        (lambda X, y, Xv, yv: (X, y, Xv, _with(yv, 3, 9)), r"labels that y lacks: \[9\]"),
+        (lambda X, y, Xv, yv: (X, y, Xv, _with(yv, 3, 9)), r"labels that the zoo lacks: \[9\]"),
         (lambda X, y, Xv, yv: (X, y, Xv, yv[:, None]), "y_val must have shape"),
         (lambda X, y, Xv, yv: (X, y, _with(Xv, 3, np.nan), yv), "X_val must be finite"),
     ],

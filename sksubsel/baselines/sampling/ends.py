@@ -45,7 +45,22 @@ def top(scores, budget, *, rng=None, strata=None, stratify=None) -> np.ndarray:
 
 
 def bottom(scores, budget, *, rng=None, strata=None, stratify=None) -> np.ndarray:
-    """Rows of the smallest scores, ties to the lower index; the rest as in :func:`top`.
+    """Rows of the smallest scores, ties to the lower index.
+
+    Parameters
+    ----------
+    scores : array-like of shape (N,)
+        Finite.
+    budget : int
+        B in [1, N].
+    rng : ignored
+    strata, stratify : array-like of shape (N,) or None, str or None, default=None
+        As in :func:`top`.
+
+    Returns
+    -------
+    ndarray of shape (B,), int64
+        Ascending, distinct.
 
     Examples
     --------

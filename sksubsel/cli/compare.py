@@ -1,0 +1,57 @@
+"""``sksubsel compare``: selectors beside one another, as a TOML file describes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sksubsel.cli._options import (
+    BUDGET,
+    JSON,
+    N_JOBS,
+    PATH,
+    Command,
+    Result,
+    counted,
+    verbosity,
+)
+
+
+@click.command(cls=Command, short_help="Selectors beside one another, as a file says.")
+@click.argument("config", type=PATH)
+@click.option(
+    "--folder", type=PATH, help="For the zoo, records and tables (default: the file's name)."
+)
+@click.option("--only", multiple=True, metavar="NAME", help="Selectors to run now.")
+@click.option("--budgets", multiple=True, type=BUDGET, help="Budgets to run now.")
+@click.option("--seeds", multiple=True, type=int, help="Seeds to run now.")
+@click.option(
+    "--reference",
+    metavar="NAME",
+    default="class-balanced random",
+    show_default=True,
+    help="Method that gains are over.",
+)
+@N_JOBS
+@click.option("--device", help="Where torch computes (default: as the file says).")
+@JSON
+def compare(config, folder, only, budgets, seeds, reference, n_jobs, device):
+    """Train the zoo and what each selector chooses, as the file CONFIG says, and report.
+
+    A stopped run goes on where it was. --only, --budgets and --seeds take one or several values.
+    """
+    from sksubsel.benchmark import run_config
+    from sksubsel.cli._comparison import Comparison
+    from sksubsel.zoo import TrainingFailedWarning
+
+    folder = Path(config.stem) if folder is None else folder
+    parts = {"only": only, "budgets": budgets, "seeds": seeds}
+    parts = {name: list(values) or None for name, values in parts.items()}
+    with counted(TrainingFailedWarning) as failed:
+        run_config(config, folder, **parts, n_jobs=n_jobs, device=device, verbose=verbosity())
+    found = Comparison(folder / f"{config.stem}.csv", reference)
+    found.print()
+    figures = found.save_figures()
+    document = {**found.document(), "figures": figures, "failed": failed}
+    return Result(document, 3 if failed else 0)

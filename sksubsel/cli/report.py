@@ -1,0 +1,57 @@
+"""``sksubsel report``: what a comparison or a fitted net says, as text or as one page."""
+
+from __future__ import annotations
+
+import click
+
+from sksubsel.cli._options import BUDGET, JSON, PATH, Command, Result
+
+
+@click.command(cls=Command, short_help="Tables and figures, as text or as one page.")
+@click.argument("source", type=PATH)
+@click.option(
+    "--html",
+    type=PATH,
+    metavar="FILE",
+    help="Write one page with tables and figures, which needs no other file.",
+)
+@click.option(
+    "--reference",
+    metavar="NAME",
+    default="class-balanced random",
+    show_default=True,
+    help="Of a comparison: the method that gains are over.",
+)
+@click.option(
+    "--architecture",
+    metavar="SPEC",
+    help="Of a net: the architecture to select for, as `select` takes it.",
+)
+@click.option("--budget", type=BUDGET, help="Of a net: how many rows (default: its own).")
+@JSON
+def report(source, html, reference, architecture, budget):
+    """Tables and figures of SOURCE, a comparison's CSV file or the folder of a saved net.
+
+    Without --html a comparison's figures are saved beside its table.
+    """
+    if source.is_dir():
+        from sksubsel.cli._net_report import NetReport
+
+        found = NetReport(source, architecture, budget)
+    else:
+        from sksubsel.cli._comparison import Comparison
+
+        if architecture is not None or budget is not None:
+            raise click.UsageError("--architecture and --budget belong to a saved net")
+        found = Comparison(source, reference)
+    found.print()
+    document = found.document()
+    if html is not None:
+        from sksubsel.cli._page import write_page
+
+        write_page(html, found)
+        print(f"page saved to {html}")
+        document["html"] = html
+    elif not source.is_dir():
+        document["figures"] = found.save_figures()
+    return Result(document)

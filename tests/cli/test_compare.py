@@ -1,0 +1,94 @@
+import json
+
+import pandas as pd
+import pytest
+
+from sksubsel import cli
+from sksubsel.baselines import Herding
+
+CONFIG = """
+[data]
+fractions = [0.2, 0.1, 0.7]
+pool = 2
+[space]
+name = "MLP"
+[architectures]
+n_seen = 2
+n_unseen = 2
+[recipe]
+max_epochs = 1
+[zoo]
+n_pretrained = 1
+[compare]
+budgets = [0.1]
+seeds = [0, 1]
+[selectors]
+"class-balanced random" = { class = "Random", stratify = "equal" }
+herding = { class = "Herding" }
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "c.toml").write_text(CONFIG)
+    return tmp_path
+
+
+def test_failed_trainings(folder, capsys, monkeypatch, check_page):
+    """Exit code 3; the next run makes up for them."""
+
+    def fail(*args):
+        raise ValueError("no herd")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Herding, "_rank", fail)
+        assert cli.main(["compare", "c.toml", "--n-jobs", "1", "--json"]) == 3
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert len(document["failed"]) == 1
+    assert "4 trainings failed" in document["failed"][0]
+    assert "sksubsel: warning: 4 trainings failed" in err
+    assert "herding" not in {row["method"] for row in document["summary"]}
+    assert cli.main(["compare", "c.toml", "--n-jobs", "1", "--device", "cpu", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["failed"] == []
+    assert "herding" in {row["method"] for row in document["summary"]}
+    assert len(pd.read_csv("c/c.csv")) == 2 * 2 * 3
+    assert [(folder / name).exists() for name in document["figures"]] == [True] * 3
+
+    assert cli.main(["report", "c/c.csv", "--html", "c.html", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["html"] == "c.html"
+    captions, words = check_page(folder / "c.html")
+    assert len(captions) == 3
+    assert "herding" in words
+    assert "class-balanced random" in words
+
+
+def test_report_of_another_table(folder, capsys):
+    (folder / "a.csv").write_text("x,y\n1,2\n")
+    (folder / "b.csv").write_bytes(b"\xff\xfe\x00")
+    (folder / "c.csv").write_text("")
+    for name in ("a.csv", "b.csv", "c.csv"):
+        assert cli.main(["report", name]) == 1
+        assert name in capsys.readouterr().err
+
+
+def test_no_device(folder, capsys):
+    assert cli.main(["compare", "c.toml", "--device", "gpu"]) == 1
+    assert "device must be a torch device" in capsys.readouterr().err
+
+
+def test_html_is_escaped():
+    from sksubsel.cli._page import Page
+
+    page = Page("<script>")
+    page.heading("a & b")
+    page.text('"<b>"')
+    page.table(pd.DataFrame({"<i>": ["<u>", None], "n": [0.12345678, float("nan")]}))
+    text = str(page)
+    for raw in ("<script>", "a & b", "<b>", "<i>", "<u>"):
+        assert raw not in text
+    assert "<td>0.1235</td>" in text
+    assert text.count("<td>-</td>") == 2
