@@ -131,7 +131,7 @@ def counted(category: type[Warning]):
                 found.append(str(message))
             show(message, kind, *args, **kwargs)
 
-        warnings.showwarning = note
+        warnings.showwarning = note  # type: ignore[assignment]
         yield found
 
 
