@@ -26,7 +26,13 @@ from sksubsel.architectures import as_architecture, as_architectures
 from sksubsel.networks import count_parameters
 from sksubsel.zoo.classifier import ArchitectureClassifier, ArchitectureRegressor
 from sksubsel.zoo.folders import is_url
-from sksubsel.zoo.store import Store, architecture_key, content_key, kept_seed
+from sksubsel.zoo.store import (
+    Store,
+    architecture_key,
+    content_key,
+    kept_seed,
+    recipe_settings,
+)
 from sksubsel.zoo.training import seed_of, train_architecture, train_on_rows
 
 _MAX_IN_MEMORY = 2**30  # bytes of predictions beyond which they are memory-mapped
@@ -191,8 +197,7 @@ class ModelZoo(BaseEstimator):
         chosen = self._choose()
         store = None
         if self.store is not None:
-            params = self.estimator_.get_params(deep=False)
-            settings = sorted((k, v) for k, v in params.items() if k not in _NOT_CONTENT)
+            settings = recipe_settings(self.estimator_, _NOT_CONTENT)
             key = content_key(
                 self.X_, self.y_, self.X_val_, self.y_val_, settings, self.n_seeds, seed
             )
