@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import ray
 from _common import Rows, describe, open_folder, plot_errors
 from sklearn.base import clone
 
@@ -93,6 +94,7 @@ def main():
     arch = unseen[args.arch]
     recipe = clone(zoo.estimator_).set_params(max_epochs=args.epochs, min_steps=0)
     found, before = selectors(seen, zoo, folder)
+    ray.init(num_cpus=args.jobs, include_dashboard=False, log_to_driver=False)  # once for all
     rows = Rows(folder / "tune_finals.csv", ["method", "budget", "seed"])
     trials = []
     for seed in args.seeds:
