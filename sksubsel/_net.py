@@ -13,7 +13,12 @@ from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
 from skorch.dataset import unpack_data
 from torch import nn
 
-_OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+_OPTIMIZERS = {
+    "sgd": torch.optim.SGD,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+}
 
 
 class _Tensors:
@@ -92,14 +97,18 @@ class _StepSchedule(Callback):
     ends where it should.
     """
 
-    def __init__(self, kind, lr, total_steps, epoch_steps):
+    def __init__(self, kind, lr, total_steps, epoch_steps, step_size=0.3, gamma=0.1):
         self.kind, self.lr = kind, lr
         self.total_steps, self.epoch_steps = total_steps, epoch_steps
+        self.step_size, self.gamma = step_size, gamma
 
     def on_train_begin(self, net, **kwargs):
         schedules = torch.optim.lr_scheduler
         if self.kind == "cosine":
             self.schedule_ = schedules.CosineAnnealingLR(net.optimizer_, self.total_steps)
+        elif self.kind == "step":
+            n_steps = max(1, round(self.step_size * self.total_steps))
+            self.schedule_ = schedules.StepLR(net.optimizer_, n_steps, self.gamma)
         else:
             # OneCycleLR moves the momentum too, where the optimiser has one
             defaults = net.optimizer_.defaults
@@ -257,8 +266,11 @@ def fit_net(
     optimizer="adamw",
     weight_decay=0.0,
     momentum=0.9,
+    nesterov=False,
     schedule=None,
     schedule_epochs=None,
+    step_size=0.3,
+    gamma=0.1,
     gradient_clip=None,
     sample_weight=None,
     valid=None,
@@ -286,13 +298,17 @@ def fit_net(
     max_epochs, batch_size : int
         The batches of an epoch differ by at most one item in size.
     lr : float
-    optimizer : {"sgd", "adam", "adamw"}
+    optimizer : {"sgd", "adam", "adamw", "rmsprop"}
     weight_decay, momentum : float
-        The latter for "sgd" only.
-    schedule : {None, "cosine", "onecycle"}
+        The latter for "sgd" and "rmsprop" only.
+    nesterov : bool
+        Nesterov's momentum, of "sgd".
+    schedule : {None, "cosine", "onecycle", "step"}
         Of the learning rate, moved at every step.
     schedule_epochs : int or None
         Epochs that the schedule is laid out for; None: `max_epochs`.
+    step_size, gamma : float
+        Of "step": after each such share of the training the rate is multiplied by `gamma`.
     gradient_clip : float or None
         Largest norm of the gradient.
     valid : (inputs, targets) or None
@@ -323,15 +339,18 @@ def fit_net(
         None if valid is None else _Tensors(_to(valid[0], device), _to(valid[1], device), None)
     )
     extra = {"optimizer__weight_decay": weight_decay}
-    if torch.device(device).type in ("cpu", "cuda"):
+    if torch.device(device).type in ("cpu", "cuda") and optimizer != "rmsprop":  # which has none
         extra["optimizer__fused"] = True  # small networks else spend a fifth of a step in it
-    if optimizer == "sgd":
+    if optimizer in ("sgd", "rmsprop"):
         extra["optimizer__momentum"] = momentum
+    if optimizer == "sgd":
+        extra["optimizer__nesterov"] = nesterov
     hooks = []
     if schedule is not None:
         epoch_steps = -(-len(dataset) // batch_size)
         total_steps = (schedule_epochs or max_epochs) * epoch_steps
-        hooks.append(("schedule", _StepSchedule(schedule, lr, total_steps, epoch_steps)))
+        steps = _StepSchedule(schedule, lr, total_steps, epoch_steps, step_size, gamma)
+        hooks.append(("schedule", steps))
     if early_stopping is not None and valid is not None:
         hooks.append(("early_stopping", EarlyStopping(
             patience=early_stopping, load_best=True, sink=_silent)))  # fmt: skip

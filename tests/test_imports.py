@@ -42,7 +42,8 @@ OWNERS = {  # package: where it may be imported
     "PIL": lambda path: path.as_posix() == "datasets/image_files.py",
     "safetensors": lambda path: path.as_posix() == "persistence/net.py",
     "distributed": lambda path: path.as_posix() == "_clusters.py",
-    "ray": lambda path: path.as_posix() == "_clusters.py",
+    "ray": lambda path: path.as_posix() in ("_clusters.py", "search/ray_tune.py"),
+    "optuna": lambda path: path.as_posix() == "search/ray_tune.py",
     "click": lambda path: path.parts[0] == "cli",
     "fsspec": lambda path: path.as_posix() == "zoo/folders.py",
 }

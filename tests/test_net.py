@@ -87,13 +87,22 @@ def test_does_not_depend_on_the_global_seed(data):
     assert torch.equal(*results)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
-def test_equals_a_bare_loop(data, optimizer):
+@pytest.mark.parametrize(
+    "optimizer, kind, params",
+    [
+        ("sgd", torch.optim.SGD, {}),
+        ("sgd", torch.optim.SGD, {"momentum": 0.8, "nesterov": True}),
+        ("adam", torch.optim.Adam, {}),
+        ("adamw", torch.optim.AdamW, {}),
+        ("rmsprop", torch.optim.RMSprop, {"momentum": 0.5}),
+    ],
+)
+def test_equals_a_bare_loop(data, optimizer, kind, params):
     X, y = data
-    net = _fit(data, optimizer=optimizer, momentum=0.0, weight_decay=0.01, shuffle=False)
+    given = {"momentum": 0.0, "weight_decay": 0.01, "shuffle": False, **params}
+    net = _fit(data, optimizer=optimizer, **given)
     module = _linear()
-    kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    step = kind[optimizer](module.parameters(), lr=0.05, weight_decay=0.01)
+    step = kind(module.parameters(), lr=0.05, weight_decay=0.01, **params)
     losses = []
     for _ in range(3):
         total = 0.0
@@ -125,7 +134,14 @@ def test_cosine_moves_at_every_step(data):
     assert recorder.rates[-1] < 1e-9
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_step_falls_after_each_share_of_the_training(data):
+    recorder = _Recorder()
+    _fit(data, schedule="step", step_size=0.4, gamma=0.5, callbacks=[recorder])
+    # 0.4 of nine steps are four; the rates after each step
+    np.testing.assert_allclose(recorder.rates, 0.05 * 0.5 ** (np.arange(1, 10) // 4))
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw", "rmsprop"])
 def test_onecycle_rises_to_lr_and_ends_near_zero(data, optimizer):
     recorder = _Recorder()
     _fit(data, schedule="onecycle", optimizer=optimizer, max_epochs=10, callbacks=[recorder])

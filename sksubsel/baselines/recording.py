@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import mmap
 import tempfile
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.utils import check_random_state
 from torch import nn
 
 from sksubsel._net import EpochEnd, forked_rng, predict_net, seeded
 from sksubsel.networks.proxy import build_proxy
-from sksubsel.zoo.classifier import ArchitectureClassifier, _estimate_batch_norm, _tensor
+from sksubsel.zoo.classifier import ArchitectureClassifier, _tensor
 
 __all__ = ["Recorder", "Run", "default_estimator", "n_epochs_of", "seed_estimator"]
 
@@ -109,7 +107,7 @@ class Recorder:
         """Train a model, which is changed, on labels y (N,) of any dtype."""
         seed_estimator(model, seed)
         if isinstance(model, ArchitectureClassifier):
-            self._train_network(model, y, n_epochs, seed)
+            self._train_network(model, y, n_epochs)
             return
         with seeded(seed, _device(model)):  # what a model made with torch draws by
             if _is_skorch_net(model):
@@ -147,17 +145,15 @@ class Recorder:
         model.fit(X, codes)
         self._write_if_stopped(len(model.history), predict)
 
-    def _train_network(self, model, y, n_epochs, seed):
+    def _train_network(self, model, y, n_epochs):
         X = _tensor(self.X)
         n_batches = -(-len(X) // model.batch_size)
-        # as the classifier draws it, so that the last record is what it will predict
-        inner_seed = int(check_random_state(seed).randint(2**31 - 1))
 
         def after_epoch(module, epoch):
             def predict():
-                judged = copy.deepcopy(module)
-                _estimate_batch_norm(judged, X, n_batches * epoch, inner_seed)
-                return self._predict(judged, X)
+                # the last record is what the classifier will predict
+                ended = model._as_if_ended(module, X, n_batches * epoch)
+                return self._predict(ended.module_, X)
 
             self._write(epoch, predict)
 
@@ -214,10 +210,7 @@ class Recorder:
 def n_epochs_of(estimator, max_epochs, n_samples):
     """How many epochs an estimator will be trained for; `max_epochs` None asks the estimator."""
     if isinstance(estimator, ArchitectureClassifier):
-        if max_epochs is not None:
-            return max_epochs
-        n_batches = -(-n_samples // estimator.batch_size)
-        return max(estimator.max_epochs, -(-estimator.min_steps // n_batches))
+        return estimator._n_epochs(n_samples) if max_epochs is None else max_epochs
     if _is_skorch_net(estimator):
         return estimator.max_epochs if max_epochs is None else max_epochs
     if hasattr(estimator, "partial_fit"):

@@ -16,7 +16,7 @@ from pathlib import Path
 import joblib
 
 from sksubsel.subselnet import SubSelNet
-from sksubsel.zoo.store import architecture_key
+from sksubsel.zoo.store import architecture_key, recipe_settings
 
 __all__ = [
     "DamagedRecordWarning",
@@ -24,6 +24,7 @@ __all__ = [
     "data_key",
     "read",
     "recipe_key",
+    "recipe_of",
     "record_key",
     "run_key",
     "selector_key",
@@ -96,9 +97,14 @@ def data_key(zoo) -> str:
 
 def recipe_key(zoo, X_test, y_test) -> str:
     """Digest of the version, the data and the recipe."""
-    params = zoo.estimator_.get_params(deep=False)
-    recipe = [(name, _plain(v)) for name, v in sorted(params.items()) if name not in _NOT_RECIPE]
+    recipe = recipe_of(zoo.estimator_)
     return joblib.hash((version("sksubsel"), data_key(zoo), X_test, y_test, recipe))
+
+
+def recipe_of(estimator) -> list:
+    """What stands for a recipe in a digest: pairs (name, value) of the parameters that matter."""
+    settings = recipe_settings(estimator, _NOT_RECIPE)
+    return [(name, _plain(value)) for name, value in settings]
 
 
 def validation_key(validation) -> str:
@@ -163,9 +169,8 @@ def _zoo(zoo):
 
 def _params(estimator, *left_out):
     """Parameters that matter, sorted."""
-    left_out = {*_NOT_CONTENT, *left_out}
-    params = estimator.get_params(deep=False)
-    return [(name, _plain(v)) for name, v in sorted(params.items()) if name not in left_out]
+    settings = recipe_settings(estimator, (*_NOT_CONTENT, *left_out))
+    return [(name, _plain(value)) for name, value in settings]
 
 
 def _plain(value):

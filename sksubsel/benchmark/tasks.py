@@ -62,6 +62,16 @@ class Chosen(NamedTuple):
     meter: Meter | None = None
     shared: bool = False
 
+    def recipe(self, zoo, budget) -> dict:
+        """Parameters of the zoo's recipe that a selection during the training changes."""
+        if self.callback is None:
+            return {}
+        # by the zoo's recipe, so that adaptive selections get as many epochs as others
+        uses_budget = getattr(self.callback.strategy, "uses_budget", True)
+        n_epochs = zoo.estimator_._n_epochs(budget if uses_budget else len(zoo.y_))
+        own = zoo.estimator_.get_params().get("callbacks") or []
+        return {"callbacks": [*own, self.callback], "max_epochs": n_epochs}
+
 
 def kind_of(selector) -> str | None:
     """What sort of selector it is; None if it is none."""
@@ -166,11 +176,7 @@ class Selections:
 
 def _train(training, chosen, task, zoo, judging, device):
     """One training, as a record without its name."""
-    rows, targets, recipe = chosen.rows, None, {}
-    if chosen.callback is not None:
-        own = zoo.estimator_.get_params().get("callbacks") or []
-        epochs = _n_epochs(zoo, training.budget, chosen.callback)
-        recipe = {"callbacks": [*own, chosen.callback], "max_epochs": epochs}
+    rows, targets, recipe = chosen.rows, None, chosen.recipe(zoo, training.budget)
     with Meter(device) as meter:
         if training.soft:
             targets = task.source.soft_targets(training.arch, rows)
@@ -233,14 +239,6 @@ def _train_accuracy(model, zoo, rows):
 
 def _validation_accuracy(model, validation):
     return float("nan") if validation is None else float(model.score(*validation))
-
-
-def _n_epochs(zoo, budget, callback):
-    """Epochs of a training on so many rows by the zoo's recipe: adaptive ones get as many."""
-    recipe = zoo.estimator_.get_params()
-    n_rows = budget if getattr(callback.strategy, "uses_budget", True) else len(zoo.y_)
-    n_batches = -(-n_rows // recipe["batch_size"])
-    return max(recipe["max_epochs"], -(-recipe["min_steps"] // n_batches))
 
 
 def _device_name(device):

@@ -1,8 +1,19 @@
-"""Architectures ranked and searched for, each trained on a subset of its own."""
+"""Architectures and settings searched for, each trained on a subset for its architecture."""
 
 from sksubsel.search.darts import DARTSSearch
 from sksubsel.search.halving import HalvingSearch
 from sksubsel.search.nas import EvolutionSearch, RandomSearch
+from sksubsel.search.param_space import optimizer_space
 from sksubsel.search.ranking import rank
+from sksubsel.search.tuning import TuneResult, tune
 
-__all__ = ["DARTSSearch", "EvolutionSearch", "HalvingSearch", "RandomSearch", "rank"]
+__all__ = [
+    "DARTSSearch",
+    "EvolutionSearch",
+    "HalvingSearch",
+    "RandomSearch",
+    "TuneResult",
+    "optimizer_space",
+    "rank",
+    "tune",
+]

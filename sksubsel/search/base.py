@@ -20,7 +20,6 @@ from sksubsel.benchmark.checks import check_judging
 from sksubsel.search.trials import Trainer, Trial, Trials, check_selector
 from sksubsel.spaces import SearchSpace
 from sksubsel.zoo import ArchitectureClassifier
-from sksubsel.zoo.classifier import _split
 
 __all__ = ["BaseSearch", "BestEstimator", "check_size"]
 
@@ -166,7 +165,13 @@ class BaseSearch(BestEstimator, ABC):
         seed = int(rng.randint(2**31 - 1))
         build = self.space.build
         everything = Trainer(self.estimator, build, X, codes, classes, task)
-        trainer, X_val, y_val = self._split(everything, X_val, y_val, seed)
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val must be given together")
+        if X_val is None:
+            trainer, X_val, y_val = everything.hold_out(self.validation_fraction, seed)
+        else:
+            trainer = everything
+            X_val, y_val = check_judging(X_val, y_val, everything, "X_val", "y_val")
         selector = check_selector(self.selector, trainer.X_, trainer.y_)
         self.n_train_, self.n_validation_ = len(trainer.X_), len(X_val)
         budget = None if selector is None else check_budget(self.budget, self.n_train_)
@@ -221,20 +226,6 @@ class BaseSearch(BestEstimator, ABC):
                 }
             )
         return np.array([record["accuracy"] for record in found])
-
-    def _split(self, everything, X_val, y_val, seed):
-        """Trainer of the instances to select from, and instances with labels to score on."""
-        if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val must be given together")
-        if X_val is not None:
-            return everything, *check_judging(X_val, y_val, everything, "X_val", "y_val")
-        X, codes = everything.X_, everything.y_
-        strata = None if everything.classes_ is None else codes
-        rows, held_out = map(np.sort, _split(len(X), self.validation_fraction, strata, seed))
-        part = Trainer(
-            everything.estimator_, None, X[rows], codes[rows], everything.classes_, everything.task_
-        )
-        return part, X[held_out], everything.labels(codes[held_out])
 
     def _last(self, results):
         """Rows of `results_` that the best is one of."""

@@ -7,10 +7,9 @@ import pandas as pd
 
 from sksubsel._parallel import Progress
 from sksubsel._validation import check_budget, check_instances, check_positive
-from sksubsel.architectures import as_architectures
 from sksubsel.benchmark.checks import check_seeds, check_validation
 from sksubsel.benchmark.summary import agreement_of
-from sksubsel.search.trials import Trainer, Trial, Trials, check_selector
+from sksubsel.search.trials import Trainer, Trial, Trials, check_selector, distinct_architectures
 
 __all__ = ["rank"]
 
@@ -97,10 +96,7 @@ def rank(
     >>> table = rank(unseen, net, X, y, validation=(X_val, y_val))  # doctest: +SKIP
     >>> best = table.architecture[0]  # doctest: +SKIP
     """
-    archs = as_architectures(archs)
-    hashes = [arch.hash for arch in archs]
-    if not archs or len(set(hashes)) < len(archs):
-        raise ValueError(f"archs must be one or more distinct architectures; got {hashes}")
+    archs = distinct_architectures(archs)
     seeds = check_seeds(seeds)
     check_positive(k=k)
     if on_error not in ("raise", "warn"):
@@ -130,7 +126,7 @@ def rank(
     table = means.mean()
     table.insert(1, "accuracy_se", means.accuracy.sem())
     table.insert(0, "place", np.arange(len(archs)))
-    table.insert(0, "hash", hashes)
+    table.insert(0, "hash", [arch.hash for arch in archs])
     table.insert(0, "architecture", archs)
     agreement = {}
     if true_accuracies is not None:

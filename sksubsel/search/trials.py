@@ -15,13 +15,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from sksubsel._parallel import on_cluster, run_tasks
 from sksubsel._validation import check_device, warn_caller
+from sksubsel.architectures import as_architectures
 from sksubsel.benchmark import records
 from sksubsel.benchmark.tasks import Selections, Task, Training, kind_of, lost_task, run_task
 from sksubsel.subselnet import SubSelNet
 from sksubsel.zoo import ArchitectureClassifier, ArchitectureRegressor, TrainingFailedWarning
+from sksubsel.zoo.classifier import _split
 from sksubsel.zoo.training import train_on_rows
 
-__all__ = ["Trainer", "Trial", "Trials", "check_selector"]
+__all__ = ["Trainer", "Trial", "Trials", "check_selector", "distinct_architectures"]
 
 
 class Trainer:
@@ -69,13 +71,22 @@ class Trainer:
         return codes if self.classes_ is None else self.classes_[codes]
 
     def train(
-        self, arch, rows=None, soft_targets=None, random_state=0, *, sample_weight=None, **params
-    ):
-        """Train one architecture, as `ModelZoo.train`."""
+        self, arch, rows=None, soft_targets=None, random_state=0, *, sample_weight=None,
+        on_epoch=None, **params,
+    ):  # fmt: skip
+        """Train one architecture, as `ModelZoo.train`; `on_epoch` as in `train_on_rows`."""
         return train_on_rows(
             self.estimator_, arch, self.X_, self.y_, self.classes_, rows, random_state,
-            soft_targets=soft_targets, sample_weight=sample_weight, **params,
+            soft_targets=soft_targets, sample_weight=sample_weight, on_epoch=on_epoch, **params,
         )  # fmt: skip
+
+    def hold_out(self, fraction, seed) -> tuple[Trainer, np.ndarray, np.ndarray]:
+        """One of a part of the instances, and the others with their labels, to score on."""
+        X, codes = self.X_, self.y_
+        strata = None if self.classes_ is None else codes
+        rows, held_out = map(np.sort, _split(len(X), fraction, strata, seed))
+        part = Trainer(self.estimator_, None, X[rows], codes[rows], self.classes_, self.task_)
+        return part, X[held_out], self.labels(codes[held_out])
 
     def changed(self, params: Mapping) -> Trainer:
         """One with some parameters of the recipe changed."""
@@ -210,6 +221,23 @@ def _run(recipe, task, trainer, judging, path, on_error):
 
 def _lost(recipe, task, *_, error):
     return task.trainings[0].key, lost_task(recipe, task, error=error)
+
+
+def distinct_architectures(archs) -> list:
+    """Architectures from a list of what describes them.
+
+    Raises
+    ------
+    TypeError
+        If one is none.
+    ValueError
+        If there is none, or one twice.
+    """
+    archs = as_architectures(archs)
+    hashes = [arch.hash for arch in archs]
+    if not archs or len(set(hashes)) < len(archs):
+        raise ValueError(f"archs must be one or more distinct architectures; got {hashes}")
+    return archs
 
 
 def check_selector(selector, X, y):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from numbers import Integral, Real
 
@@ -38,13 +39,19 @@ _PARAMETERS = """Parameters
         the benchmark itself has 128 and 3).
     network_params : dict or None, default=None
         Replaces these sizes, where `build` is None.
-    optimizer : {"adamw", "adam", "sgd"}, default="adamw"
+    optimizer : {"adamw", "adam", "sgd", "rmsprop"}, default="adamw"
     lr : float, default=1e-2
         The largest learning rate.
     momentum : float, default=0.9
-        For "sgd".
+        For "sgd" and "rmsprop"; "onecycle" moves it between 0.85 and 0.95, whatever it is.
+    nesterov : bool, default=False
+        Nesterov's momentum, for "sgd".
     weight_decay : float, default=5e-4
-    schedule : {"onecycle", "cosine"} or None, default="onecycle"
+    schedule : {"onecycle", "cosine", "step"} or None, default="onecycle"
+    step_size : float, default=0.3
+        For "step": share of the training after which the learning rate is multiplied by `gamma`,
+        again and again.
+    gamma : float, default=0.1
     max_epochs : int, default=20
     min_steps : int, default=0
         More epochs are made until there are so many optimiser steps, so that a small subset is
@@ -90,11 +97,14 @@ class _ArchitectureEstimator(InstancesMixin, BaseEstimator):
         "architecture": "no_validation",
         "build": [callable, None],
         "network_params": [dict, None],
-        "optimizer": [StrOptions({"adamw", "adam", "sgd"})],
+        "optimizer": [StrOptions({"adamw", "adam", "sgd", "rmsprop"})],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "momentum": [Interval(Real, 0, 1, closed="left")],
+        "nesterov": ["boolean"],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "schedule": [StrOptions({"onecycle", "cosine"}), None],
+        "schedule": [StrOptions({"onecycle", "cosine", "step"}), None],
+        "step_size": [Interval(Real, 0, 1, closed="right")],
+        "gamma": [Interval(Real, 0, 1, closed="right")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "min_steps": [Interval(Integral, 0, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -128,7 +138,7 @@ class _ArchitectureEstimator(InstancesMixin, BaseEstimator):
     def _train(self, X, targets, loss, n_outputs, sample_weight, strata):
         """Build the network and train it on X (N, ...) and targets (N,) or (N, C)."""
         device = check_device(self.device)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        seed = self._draw_seed()
         with seeded(seed, device):
             module = self._build(X.shape[1:], n_outputs)
         X, targets = _tensor(X), torch.from_numpy(targets)
@@ -141,19 +151,21 @@ class _ArchitectureEstimator(InstancesMixin, BaseEstimator):
             valid = X[held_out], targets[held_out]
             X, targets = X[fit], targets[fit]
             weight = None if weight is None else weight[fit]
-        n_batches = -(-len(X) // self.batch_size)
         self.net_ = fit_net(
             module,
             X,
             targets,
             loss=loss,
-            max_epochs=max(self.max_epochs, -(-self.min_steps // n_batches)),
+            max_epochs=self._n_epochs(len(X)),
             batch_size=self.batch_size,
             lr=self.lr,
             optimizer=self.optimizer,
             weight_decay=self.weight_decay,
             momentum=self.momentum,
+            nesterov=self.nesterov,
             schedule=self.schedule,
+            step_size=self.step_size,
+            gamma=self.gamma,
             gradient_clip=self.gradient_clip,
             sample_weight=weight,
             valid=valid,
@@ -186,6 +198,31 @@ class _ArchitectureEstimator(InstancesMixin, BaseEstimator):
         if classes is not None:
             self.classes_ = classes
         return self
+
+    def _n_epochs(self, n_samples):
+        """Epochs of a training on so many instances, as `min_steps` may ask for more."""
+        n_batches = -(-n_samples // self.batch_size)
+        return max(self.max_epochs, -(-self.min_steps // n_batches))
+
+    def _as_if_ended(self, module, X, n_steps):
+        """A copy of this estimator, in its training, as it would be if that ended now.
+
+        Parameters
+        ----------
+        module : nn.Module
+            In training; what is seen of it later leaves it as it is.
+        X : Tensor of shape (N, ...)
+            All instances that it trains on.
+        n_steps : int
+            Optimiser steps made.
+        """
+        ended = copy.copy(self)
+        ended.module_ = copy.deepcopy(module).eval()
+        _estimate_batch_norm(ended.module_, X, n_steps, self._draw_seed())
+        return ended
+
+    def _draw_seed(self):
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _outputs(self, X) -> np.ndarray:
         check_is_fitted(self)
@@ -252,8 +289,11 @@ class ArchitectureClassifier(ClassifierMixin, _ArchitectureEstimator):  # noqa: 
         optimizer="adamw",
         lr=1e-2,
         momentum=0.9,
+        nesterov=False,
         weight_decay=5e-4,
         schedule="onecycle",
+        step_size=0.3,
+        gamma=0.1,
         max_epochs=20,
         min_steps=0,
         batch_size=32,
@@ -275,8 +315,11 @@ class ArchitectureClassifier(ClassifierMixin, _ArchitectureEstimator):  # noqa: 
         self.optimizer = optimizer
         self.lr = lr
         self.momentum = momentum
+        self.nesterov = nesterov
         self.weight_decay = weight_decay
         self.schedule = schedule
+        self.step_size = step_size
+        self.gamma = gamma
         self.max_epochs = max_epochs
         self.min_steps = min_steps
         self.batch_size = batch_size
@@ -374,8 +417,11 @@ class ArchitectureRegressor(RegressorMixin, _ArchitectureEstimator):  # noqa: D1
         optimizer="adamw",
         lr=1e-2,
         momentum=0.9,
+        nesterov=False,
         weight_decay=5e-4,
         schedule="onecycle",
+        step_size=0.3,
+        gamma=0.1,
         max_epochs=20,
         min_steps=0,
         batch_size=32,
@@ -395,8 +441,11 @@ class ArchitectureRegressor(RegressorMixin, _ArchitectureEstimator):  # noqa: D1
         self.optimizer = optimizer
         self.lr = lr
         self.momentum = momentum
+        self.nesterov = nesterov
         self.weight_decay = weight_decay
         self.schedule = schedule
+        self.step_size = step_size
+        self.gamma = gamma
         self.max_epochs = max_epochs
         self.min_steps = min_steps
         self.batch_size = batch_size

@@ -35,6 +35,20 @@ def architecture_key(arch) -> str:
     return hashlib.sha256(repr(content).encode()).hexdigest()[:32]
 
 
+def recipe_settings(estimator, left_out=()) -> list:
+    """Parameters (name, value) of a recipe by their names, without those that change nothing.
+
+    So one that is added, and is of no account by default, leaves stores and records valid.
+    """
+    params = estimator.get_params(deep=False)
+    unused = set(left_out)
+    if params.get("schedule", "step") != "step":
+        unused |= {"step_size", "gamma"}
+    if not params.get("nesterov"):
+        unused.add("nesterov")
+    return sorted((name, value) for name, value in params.items() if name not in unused)
+
+
 def kept_seed(folder) -> int | None:
     """Seed that a store was begun with, None where there is no store (or a damaged one)."""
     try:

@@ -10,7 +10,7 @@ import traceback
 import numpy as np
 from sklearn.base import clone
 
-from sksubsel._net import torch_threads
+from sksubsel._net import EpochEnd, torch_threads
 from sksubsel.zoo.store import architecture_key
 
 _LOCK = threading.Lock()  # torch's generator and its number of threads are of the whole process
@@ -23,8 +23,9 @@ def seed_of(arch, random_seed: int, repeat: int = 0) -> int:
 
 
 def train_on_rows(
-    estimator, arch, X, y, classes, rows, seed, *, soft_targets=None, sample_weight=None, **params
-):
+    estimator, arch, X, y, classes, rows, seed, *,
+    soft_targets=None, sample_weight=None, on_epoch=None, **params,
+):  # fmt: skip
     """Train an architecture on some of the instances.
 
     Parameters
@@ -40,6 +41,9 @@ def train_on_rows(
     seed : int
         See `seed_of`.
     soft_targets, sample_weight : arrays of B rows or None
+    on_epoch : callable or None
+        ``on_epoch(estimator, module, epoch)`` after each epoch, counted from 1, with the
+        estimator in training.
 
     Returns
     -------
@@ -48,6 +52,9 @@ def train_on_rows(
     """
     model = clone(estimator)
     model.set_params(architecture=arch, random_state=seed_of(arch, seed), **params)
+    if on_epoch is not None:
+        hook = EpochEnd(lambda module, epoch: on_epoch(model, module, epoch))
+        model.set_params(callbacks=[*(model.callbacks or []), hook])
     if rows is not None:
         X, y = X[rows], y[rows]
     if classes is not None:

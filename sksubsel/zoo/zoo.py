@@ -26,7 +26,7 @@ from sksubsel.zoo.asking import new_outputs
 from sksubsel.zoo.classifier import ArchitectureClassifier, ArchitectureRegressor
 from sksubsel.zoo.folders import is_url
 from sksubsel.zoo.stack import OutputStack, empty_outputs
-from sksubsel.zoo.store import Store, architecture_key, kept_seed
+from sksubsel.zoo.store import Store, architecture_key, kept_seed, recipe_settings
 from sksubsel.zoo.training import seed_of, train_architecture, train_on_rows
 
 _MAX_COUNTED = 5_000  # architectures among which the trained ones are spread by their parameters
@@ -199,8 +199,7 @@ class ModelZoo(BaseEstimator):
         chosen = self._choose()
         store = None
         if self.store is not None:
-            params = self.estimator_.get_params(deep=False)
-            settings = sorted((k, v) for k, v in params.items() if k not in _NOT_CONTENT)
+            settings = recipe_settings(self.estimator_, _NOT_CONTENT)
             try:
                 key = digest(
                     self.X_, self.y_, self.X_val_, self.y_val_, settings, self.n_seeds, seed

@@ -307,7 +307,9 @@ def test_mixed_precision_has_no_effect_on_the_cpu(data):
     [
         {"optimizer": "sgd", "momentum": 0.5},
         {"optimizer": "adam"},
+        {"optimizer": "rmsprop", "lr": 1e-3},
         {"schedule": "cosine"},
+        {"schedule": "step"},
         {"schedule": None},
         {"weight_decay": 1.0},
         {"gradient_clip": 1e-3},
@@ -319,6 +321,19 @@ def test_mixed_precision_has_no_effect_on_the_cpu(data):
 )
 def test_every_setting_has_an_effect(data, params):
     assert not np.allclose(_proba(data, **params), _proba(data), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "params, change",
+    [
+        ({"optimizer": "sgd", "schedule": None}, {"nesterov": True}),
+        ({"optimizer": "rmsprop", "lr": 1e-3, "schedule": None}, {"momentum": 0.5}),
+        ({"schedule": "step"}, {"step_size": 0.6}),
+        ({"schedule": "step"}, {"gamma": 0.5}),
+    ],
+)
+def test_every_setting_of_some_optimizers_and_schedules_has_an_effect(data, params, change):
+    assert not np.allclose(_proba(data, **params, **change), _proba(data, **params), atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -336,6 +351,8 @@ def test_every_setting_has_an_effect(data, params):
         {"n_iter_no_change": 0},
         {"optimizer": "lbfgs"},
         {"schedule": "linear"},
+        {"step_size": 0},
+        {"gamma": 1.5},
     ],
     ids=str,
 )

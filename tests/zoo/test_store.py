@@ -5,10 +5,12 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.svm import SVC
 
+from sksubsel import ArchitectureClassifier
 from sksubsel.architectures import Architecture
 from sksubsel.zoo import CorruptEntryWarning
-from sksubsel.zoo.store import Store, architecture_key, kept_seed
+from sksubsel.zoo.store import Store, architecture_key, kept_seed, recipe_settings
 
 _OPS = ("input", "conv", "pool", "output")
 _ARCH = Architecture(_OPS, ((0, 1), (1, 2), (2, 3)), space="mine")
@@ -18,6 +20,15 @@ _OTHERS = [
     Architecture(_OPS, _ARCH.edges, space="yours"),
     Architecture(_OPS, _ARCH.edges),
 ]
+
+
+def test_settings_of_no_account_are_in_no_key():
+    names = {name for name, _ in recipe_settings(ArchitectureClassifier(), ("verbose",))}
+    assert {"lr", "schedule", "momentum"} <= names
+    assert not names & {"nesterov", "step_size", "gamma", "verbose"}
+    used = dict(recipe_settings(ArchitectureClassifier(schedule="step", nesterov=True)))
+    assert (used["nesterov"], used["step_size"], used["gamma"]) == (True, 0.3, 0.1)
+    assert "gamma" in dict(recipe_settings(SVC())), "which has no schedule"
 
 
 @pytest.fixture
