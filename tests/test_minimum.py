@@ -12,7 +12,7 @@ else:
     import tomli as tomllib
 
 ROOT = pathlib.Path(__file__).parents[1]
-NOT_OF_TESTS = {"bench", "dev"}
+NOT_OF_TESTS = {"bench", "dev", "docs"}
 
 
 def declared():
