@@ -46,6 +46,11 @@ def run_config(path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None
     -------
     DataFrame
         See :func:`compare`.
+
+    Examples
+    --------
+    >>> from sksubsel.benchmark import run_config
+    >>> table = run_config("comparison.toml", "comparison", n_jobs=2)  # doctest: +SKIP
     """
     config, folder = read_config(path), Path(folder)
     specs = config["selectors"]

@@ -81,6 +81,12 @@ def load_caltech256(
     Notes
     -----
     All images take 3.4 GB when they are decoded.
+
+    Examples
+    --------
+    >>> from sksubsel.datasets import load_caltech256
+    >>> images = load_caltech256(data_home="data")  # doctest: +SKIP
+    >>> X, y = images.data, images.target  # doctest: +SKIP
     """
     if not 0 < test_size < 1:
         raise ValueError(f"test_size must be in (0, 1); got {test_size}")

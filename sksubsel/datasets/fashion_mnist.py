@@ -79,6 +79,13 @@ def load_fashion_mnist(*, data_home=None, download=True, return_X_y=False):
     Notes
     -----
     Takes 220 MB: 4 bytes for each of 70,000 x 784 pixels.
+
+    Examples
+    --------
+    >>> from sksubsel.datasets import load_fashion_mnist
+    >>> images = load_fashion_mnist()  # doctest: +SKIP
+    >>> images.data.shape, images.test_data.shape  # doctest: +SKIP
+    ((60000, 1, 28, 28), (10000, 1, 28, 28))
     """
     homes = [*candidate_homes(data_home, "fashion-mnist"), _DEBIAN_HOME]
     for home in homes:

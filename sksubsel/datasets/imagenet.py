@@ -79,6 +79,12 @@ def load_imagenet(*, data_home=None, size=224, resize=None, return_X_y=False):
         If the copy is not complete, or its labels of ``val`` are missing or damaged.
     OSError
         If there is no local copy; the message says what to fetch and where to put it.
+
+    Examples
+    --------
+    >>> from sksubsel.datasets import load_imagenet
+    >>> images = load_imagenet(data_home="data")  # doctest: +SKIP
+    >>> X, y = images.data, images.target  # doctest: +SKIP
     """
     if resize is None:
         resize = round(size * 256 / 224)

@@ -66,6 +66,12 @@ def load_tiny_imagenet(*, data_home=None, size=64, return_X_y=False):
     Notes
     -----
     All training images take 4.9 GB when they are decoded.
+
+    Examples
+    --------
+    >>> from sksubsel.datasets import load_tiny_imagenet
+    >>> images = load_tiny_imagenet(data_home="data")  # doctest: +SKIP
+    >>> X, y = images.data, images.target  # doctest: +SKIP
     """
     homes = candidate_homes(data_home, "tiny-imagenet")
     marks = ["train", "val/images", "val/val_annotations.txt"]
