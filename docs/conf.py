@@ -12,6 +12,8 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small trainings are quicker so
 
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401  an example has it
+
 import sksubsel
 
 project = "sksubsel"
@@ -37,7 +39,7 @@ myst_heading_anchors = 4
 
 # `X` in a docstring becomes a link where it names something of ours, else it stays as it is.
 default_role = "py:obj"
-nitpick_ignore_regex = [("py:obj", ".*")]
+nitpick_ignore_regex = [("py:obj", ".*"), ("py:.*", r"(sklearn|skorch|torch|numpy|joblib)\..*")]
 
 autosummary_generate = True
 autodoc_typehints = "none"  # numpydoc's sections say more
@@ -84,8 +86,10 @@ sphinx_gallery_conf = {
 
 
 def _skip_member(app, what, name, obj, skip, options):
-    """Leave out scikit-learn's ``set_fit_request`` and its like, which it makes for each class."""
-    if name == "get_metadata_routing" or (name.startswith("set_") and name.endswith("_request")):
+    """Leave out what scikit-learn makes for each class, such as ``set_fit_request``."""
+    if name in ("get_metadata_routing", "set_output") or (
+        name.startswith("set_") and name.endswith("_request")
+    ):
         return True
     return None  # as it would be
 

@@ -35,7 +35,7 @@ def listed_names():
     for page in sorted((DOCS / "api").glob("*.rst")):
         module, inside = "", False
         for line in page.read_text(encoding="utf-8").splitlines():
-            if line.startswith(".. currentmodule:: "):
+            if line.startswith((".. module:: ", ".. currentmodule:: ")):
                 module = line.split(":: ")[1]
             elif line.startswith(".. py:data:: "):
                 yield f"{module}.{line.split(':: ')[1]}"

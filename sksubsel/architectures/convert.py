@@ -37,8 +37,9 @@ def as_architecture(obj, vocabulary=None) -> Architecture:
     Parameters
     ----------
     obj : Architecture, dgl.DGLGraph, networkx.DiGraph, (matrix, ops), torch.nn.Module or str
-        A module is traced (see :meth:`Architecture.from_module`). A text is a NAS-Bench-201 cell,
-        ``|op~0|+|op~0|op~1|+...``, or a printed DARTS genotype, which may also be the tuple.
+        A module is traced (see :meth:`~sksubsel.Architecture.from_module`). A text is a
+        NAS-Bench-201 cell, ``|op~0|+|op~0|op~1|+...``, or a printed DARTS genotype, which may also
+        be the tuple.
     vocabulary : sequence of str, optional
         Operation of each integer code of a DGL graph.
 

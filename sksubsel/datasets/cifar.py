@@ -71,16 +71,17 @@ def load_cifar10(*, data_home=None, return_X_y=False):
 
     Returns
     -------
-    Bunch with
+    images : Bunch
+        With
 
-        data : float32 ndarray of shape (50000, 3, 32, 32), in [0, 1]
-        target : int64 ndarray of shape (50000,)
-        test_data : float32 ndarray of shape (10000, 3, 32, 32)
-        test_target : int64 ndarray of shape (10000,)
-        target_names : ndarray of shape (10,)
-        transform : ImageTransform
-            The paper's (Table 7): horizontal flips, crops, normalisation.
-        DESCR : str
+        - ``data`` : float32 ndarray of shape (50000, 3, 32, 32), in [0, 1]
+        - ``target`` : int64 ndarray of shape (50000,)
+        - ``test_data`` : float32 ndarray of shape (10000, 3, 32, 32)
+        - ``test_target`` : int64 ndarray of shape (10000,)
+        - ``target_names`` : ndarray of shape (10,)
+        - ``transform`` : ImageTransform: The paper's (Table 7): horizontal flips, crops,
+          normalisation
+        - ``DESCR`` : str
 
     Raises
     ------
@@ -120,20 +121,19 @@ def load_cifar100(*, data_home=None, return_X_y=False):
 
     Returns
     -------
-    Bunch with
+    images : Bunch
+        With
 
-        data : float32 ndarray of shape (50000, 3, 32, 32), in [0, 1]
-        target : int64 ndarray of shape (50000,)
-            One of 100 fine classes.
-        coarse_target : int64 ndarray of shape (50000,)
-            One of 20 groups of classes.
-        test_data : float32 ndarray of shape (10000, 3, 32, 32)
-        test_target, test_coarse_target : int64 ndarrays of shape (10000,)
-        target_names : ndarray of shape (100,)
-        coarse_target_names : ndarray of shape (20,)
-        transform : ImageTransform
-            The paper's (Table 7): horizontal flips, crops, normalisation.
-        DESCR : str
+        - ``data`` : float32 ndarray of shape (50000, 3, 32, 32), in [0, 1]
+        - ``target`` : int64 ndarray of shape (50000,): One of 100 fine classes
+        - ``coarse_target`` : int64 ndarray of shape (50000,): One of 20 groups of classes
+        - ``test_data`` : float32 ndarray of shape (10000, 3, 32, 32)
+        - ``test_target``, ``test_coarse_target`` : int64 ndarrays of shape (10000,)
+        - ``target_names`` : ndarray of shape (100,)
+        - ``coarse_target_names`` : ndarray of shape (20,)
+        - ``transform`` : ImageTransform: The paper's (Table 7): horizontal flips, crops,
+          normalisation
+        - ``DESCR`` : str
 
     Raises
     ------

@@ -32,16 +32,16 @@ def load_image_folder(root, *, size=224, resize=None, return_X_y=False):
 
     Returns
     -------
-    Bunch with
+    images : Bunch
+        With
 
-        data : ImageFiles of shape (N, 3, height, width)
-            An array that decodes the rows it is indexed with, as float32 in [0, 1].
-        target : int64 ndarray of shape (N,)
-        target_names : ndarray of shape (C,)
-            The subfolders' names.
-        transform : ImageTransform
-            Normalisation with ImageNet's statistics, as pre-trained networks want it.
-        DESCR : str
+        - ``data`` : ImageFiles of shape (N, 3, height, width): An array that decodes the rows it
+          is indexed with, as float32 in [0, 1]
+        - ``target`` : int64 ndarray of shape (N,)
+        - ``target_names`` : ndarray of shape (C,): The subfolders' names
+        - ``transform`` : ImageTransform: Normalisation with ImageNet's statistics, as pre-trained
+          networks want it
+        - ``DESCR`` : str
 
     Raises
     ------
