@@ -34,7 +34,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_templates", "gallery/*.ipynb", "gallery/*.py"]
 templates_path = ["_templates"]
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 4
 
 # `X` in a docstring becomes a link where it names something of ours, else it stays as it is.

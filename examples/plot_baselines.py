@@ -50,7 +50,7 @@ fitted = [
 # %%
 # Circles and squares are the two classes as labelled, crosses wrong labels, large marks what is
 # selected.
-figure, axes = plt.subplots(3, 3, figsize=(8, 7), layout="constrained", sharex=True, sharey=True)
+figure, axes = plt.subplots(3, 3, figsize=(6.4, 6), layout="constrained", sharex=True, sharey=True)
 for ax, selector in zip(axes.flat, fitted):
     for c, (marker, colour) in enumerate((("o", "#0072B2"), ("s", "#E69F00"))):
         rows = np.flatnonzero(labels == c)

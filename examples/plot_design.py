@@ -42,8 +42,8 @@ print(f"{n_wrong} of {len(design.sample_indices_)} rows selected have a wrong la
 # %%
 # Round by round, and the error of the regression along the ranking, with and without the sweeps
 # of exchange:
-figure, axes = plt.subplots(1, 4, figsize=(14, 3.6), layout="constrained")
-for ax, n_rows in zip(axes, (6, 24, 60)):
+figure, axes = plt.subplots(2, 2, figsize=(7.2, 6.4), layout="constrained")
+for ax, n_rows in zip(axes.flat, (6, 24, 60)):
     for c, marker in enumerate(MARKERS):
         rows = np.flatnonzero(y == c)
         ax.scatter(*X[rows].T, s=8, c=COLOURS[c], marker=marker, alpha=0.25, linewidths=0)
@@ -52,10 +52,10 @@ for ax, n_rows in zip(axes, (6, 24, 60)):
     ax.scatter(*X[wrong].T, s=22, c="black", marker="x", linewidths=0.8, alpha=0.6,
                label="wrong label")  # fmt: skip
     ax.set(title=f"the first {n_rows} rows", xticks=[], yticks=[])
-axes[0].legend(loc="lower right", fontsize=8)
+axes[0, 0].legend(loc="lower right", fontsize=8)
 for (name, selector), style in zip(selectors.items(), ("--", "-")):
-    axes[3].plot(np.arange(1, 61), selector.errors_, style, c="black", label=name)
-axes[3].set(title="the regression's error", xlabel="rows", yscale="log")
-axes[3].legend(fontsize=8)
+    axes[1, 1].plot(np.arange(1, 61), selector.errors_, style, c="black", label=name)
+axes[1, 1].set(title="the regression's error", xlabel="rows", yscale="log")
+axes[1, 1].legend(fontsize=8)
 if len(sys.argv) > 1:  # python examples/plot_design.py docs/images/design.png
-    figure.savefig(sys.argv[1], dpi=110)
+    figure.savefig(sys.argv[1], dpi=100, pil_kwargs={"optimize": True})

@@ -35,7 +35,7 @@ print(f"total variation between the two distributions: {np.abs(p - q).sum() / 2:
 # uniform one. Right: of 4,000 draws, how often a row was among them, by the exact draw (lines are
 # its known probabilities, dots what was counted) and by the paper's, which includes easy rows
 # more surely.
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained", sharey=True)
+figure, axes = plt.subplots(1, 2, figsize=(7, 3.2), layout="constrained", sharey=True)
 for lam, colour in zip((0.05, 0.5, 2.0, 10.0), COLOURS):
     included = inclusion_probabilities(solve_exact(losses, lam), budget)
     axes[0].plot(losses, included, c=colour, label=f"$\\lambda$ = {lam:g}")

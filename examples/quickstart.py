@@ -11,7 +11,7 @@ the 5 % and 10 % of the images that it selects for them, beside random subsets i
 
 from sklearn.model_selection import train_test_split
 
-from sksubsel import ArchitectureClassifier, ModelZoo, SubSelNet
+from sksubsel import ArchitectureClassifier, ArchitectureEncoder, ModelZoo, SubSelNet
 from sksubsel.baselines import Random
 from sksubsel.benchmark import compare, format_table, summarize
 from sksubsel.datasets import load_digits_images
@@ -30,7 +30,7 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=500, stratif
 space = NASBench101(stem_channels=4, n_stacks=2, n_cells=1)
 cells = space.sample(202, random_state=0)
 unseen, seen = cells[:2], cells[2:]
-recipe = ArchitectureClassifier(build=space.build, max_epochs=5, min_steps=120)
+recipe = ArchitectureClassifier(build=space.build, max_epochs=5, min_steps=100)
 zoo = ModelZoo(recipe, n_pretrained=12, random_state=0).fit(seen, X_train, y_train)
 print(f"{len(zoo.trained_)} of {len(zoo)} cells trained in {zoo.train_times_.sum():.0f} s")
 
@@ -39,7 +39,12 @@ print(f"{len(zoo.trained_)} of {len(zoo)} cells trained in {zoo.train_times_.sum
 # ------
 # To scikit-learn the list of architectures is X, and the zoo is y. Nothing is trained in
 # ``select``.
-net = SubSelNet(mode="inductive", budget=0.1, random_state=0).fit(seen, zoo)
+net = SubSelNet(
+    mode="inductive",
+    budget=0.1,
+    encoder=ArchitectureEncoder(max_epochs=300),  # left out, about 1,000 steps
+    random_state=0,
+).fit(seen, zoo)
 rows = net.select(unseen[0])
 print(f"{len(rows)} of {len(X_train)} images for {unseen[0].hash}: {rows[:8]} ...")
 SubsetDisplay.from_selection(X_train, y_train, rows, n_per_class=8, classes=range(5)).plot()
