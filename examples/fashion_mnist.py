@@ -1,5 +1,8 @@
-"""SubSelNet on the 60,000 Fashion-MNIST images, beside random subsets in the same recipe.
+"""
+Fashion-MNIST
+=============
 
+SubSelNet on the 60,000 Fashion-MNIST images, beside random subsets in the same recipe.
 The images are read from a local copy or Debian's package ``dataset-fashion-mnist``. The zoo is
 kept in ``--store``: a run that was stopped resumes from it.
 """
@@ -14,7 +17,7 @@ from sksubsel.spaces import NASBench101
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.split("=\n\n")[1])
     parser.add_argument("--budgets", type=float, nargs="+", default=[0.01, 0.05, 0.1])
     parser.add_argument("--n-seen", type=int, default=1000, help="cells shown to the encoder")
     parser.add_argument("--n-zoo", type=int, default=12, help="cells trained for the zoo")

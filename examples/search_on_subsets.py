@@ -1,5 +1,8 @@
-"""Architectures and settings for the digits, searched for on subsets.
+"""
+Searching on subsets
+====================
 
+Architectures and settings for the digits, searched for on subsets.
 Perceptrons by evolution and by successive halving, a ranking of given ones, a short differentiable
 search of convolutional cells, and scikit-learn's searches over a SubsetClassifier. Each trial
 trains on a part of the images; the best one is then trained on all of them.

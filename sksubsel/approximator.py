@@ -98,6 +98,21 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
     References
     ----------
     Jain et al., NeurIPS 2023, section 4.2, Eq. 5-7 and appendix D.3.
+
+    Examples
+    --------
+    >>> from sksubsel import ArchitectureClassifier, ArchitectureEncoder
+    >>> from sksubsel import ModelApproximator, ModelZoo
+    >>> from sksubsel.datasets import load_digits_images
+    >>> from sksubsel.spaces import MLP
+    >>> X, y = load_digits_images(return_X_y=True)
+    >>> archs = MLP(depths=(1, 2), widths=(8, 16)).sample(6, random_state=0)
+    >>> recipe = ArchitectureClassifier(max_epochs=2)
+    >>> zoo = ModelZoo(recipe, random_state=0).fit(archs[:4], X[:200], y[:200])
+    >>> embeddings = ArchitectureEncoder(max_epochs=5, random_state=0).fit_transform(archs)
+    >>> approximator = ModelApproximator(max_epochs=2, random_state=0).fit(embeddings[:4], zoo)
+    >>> approximator.transform(embeddings[4:])  # networks that were not trained
+    Predictions(shape=(2, 200, 10))
     """
 
     _parameter_constraints: dict = {

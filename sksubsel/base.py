@@ -84,6 +84,21 @@ class BaseSelector(InstancesMixin, BaseEstimator, ABC):
     n_features_in_ : int
     shape_in_ : tuple
         Shape of one instance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksubsel.base import BaseSelector
+    >>> class Brightest(BaseSelector):
+    ...     def __init__(self, budget=0.1):
+    ...         self.budget = budget
+    ...
+    ...     def _rank(self, X, y, budget):
+    ...         scores = X.reshape(len(X), -1).mean(axis=1)
+    ...         return np.argsort(-scores, kind="stable"), scores
+    >>> selector = Brightest(2).fit([[0.1, 0.2], [0.9, 0.8], [0.5, 0.5], [0.0, 0.3]])
+    >>> selector.sample_indices_, selector.select(3)
+    (array([1, 2]), array([0, 1, 2]))
     """
 
     _parameter_constraints: dict = {"budget": "no_validation"}  # check_budget says it better

@@ -170,7 +170,7 @@ def kendall_tau(first, second):
 
 
 def jaccard(first, second, *, k=None):
-    """Jaccard coefficient, |intersection| / |union|, of two selections or of two top-k sets.
+    """Jaccard coefficient, ``|intersection| / |union|``, of two selections or of two top-k sets.
 
     Source: the paper, appendix E.4 (top-k architectures) and E.5 (selected instances).
 

@@ -101,6 +101,20 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
     References
     ----------
     Jain et al., NeurIPS 2023, sections 3.2 and 4.3.
+
+    Examples
+    --------
+    >>> from sksubsel import ArchitectureClassifier, ModelZoo, SubsetSelector
+    >>> from sksubsel.datasets import load_digits_images
+    >>> from sksubsel.spaces import MLP
+    >>> X, y = load_digits_images(return_X_y=True)
+    >>> archs = MLP(depths=(1, 2), widths=(8, 16)).sample(3, random_state=0)
+    >>> recipe = ArchitectureClassifier(max_epochs=2)
+    >>> zoo = ModelZoo(recipe, random_state=0).fit(archs, X[:200], y[:200])
+    >>> selector = SubsetSelector(diversity="entropy", budget=20, random_state=0)
+    >>> selector = selector.fit(zoo.predictions_, zoo)
+    >>> selector.transform(zoo.predictions_).shape
+    (3, 20)
     """
 
     _parameter_constraints: dict = {

@@ -118,15 +118,17 @@ class SubSelNet(TransformerMixin, BaseEstimator):
 
     Examples
     --------
-    >>> from sksubsel import SubSelNet, ModelZoo
+    >>> from sksubsel import ArchitectureClassifier, ArchitectureEncoder, ModelZoo, SubSelNet
     >>> from sksubsel.datasets import load_digits_images
-    >>> from sksubsel.spaces import NASBench101
+    >>> from sksubsel.spaces import MLP
     >>> X, y = load_digits_images(return_X_y=True)
-    >>> archs = NASBench101().sample(4, random_state=0)
-    >>> net = SubSelNet(budget=50, random_state=0)
-    >>> net = net.fit(archs[:3], X[:300], y[:300])  # doctest: +SKIP
-    >>> net.select(archs[3]).shape  # doctest: +SKIP
-    (50,)
+    >>> *seen, unseen = MLP(depths=(1, 2), widths=(8, 16)).sample(21, random_state=0)
+    >>> recipe = ArchitectureClassifier(max_epochs=2)
+    >>> zoo = ModelZoo(recipe, n_pretrained=4, random_state=0).fit(seen, X[:200], y[:200])
+    >>> encoder = ArchitectureEncoder(max_epochs=5)  # enough for a glance
+    >>> net = SubSelNet(budget=20, encoder=encoder, on_novel="ignore", random_state=0)
+    >>> net.fit(seen, zoo).select(unseen).shape
+    (20,)
     """
 
     _parameter_constraints: dict = {

@@ -37,8 +37,9 @@ def as_architecture(obj, vocabulary=None) -> Architecture:
     Parameters
     ----------
     obj : Architecture, dgl.DGLGraph, networkx.DiGraph, (matrix, ops), torch.nn.Module or str
-        A module is traced (see :meth:`Architecture.from_module`). A text is a NAS-Bench-201 cell,
-        ``|op~0|+|op~0|op~1|+...``, or a printed DARTS genotype, which may also be the tuple.
+        A module is traced (see :meth:`~sksubsel.Architecture.from_module`). A text is a
+        NAS-Bench-201 cell, ``|op~0|+|op~0|op~1|+...``, or a printed DARTS genotype, which may also
+        be the tuple.
     vocabulary : sequence of str, optional
         Operation of each integer code of a DGL graph.
 
@@ -89,6 +90,14 @@ def as_architectures(archs, name: str = "archs", vocabulary=None) -> list[Archit
         If `archs` is a single architecture or not iterable, or an item is no architecture.
     ValueError
         If `archs` is empty or an item is an invalid architecture; the message gives its position.
+
+    Examples
+    --------
+    >>> from sksubsel.architectures import as_architectures
+    >>> cell = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|nor_conv_1x1~2|"
+    >>> chain = ([[0, 1, 0], [0, 0, 1], [0, 0, 0]], ["input", "conv3x3-bn-relu", "output"])
+    >>> [arch.n_nodes for arch in as_architectures([cell, chain])]
+    [8, 3]
     """
     single = (_is_dgl, _is_networkx, _is_pair, _is_module, _description)
     if isinstance(archs, Architecture) or any(is_one(archs) for is_one in single):

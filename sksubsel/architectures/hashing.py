@@ -40,6 +40,15 @@ def graph_hash(adjacency, labels) -> str:
     References
     ----------
     .. [1] Ying et al., "NAS-Bench-101: Towards Reproducible Neural Architecture Search", ICML 2019.
+
+    Examples
+    --------
+    >>> from sksubsel.architectures import graph_hash
+    >>> one = graph_hash([[0, 1, 1], [0, 0, 0], [0, 0, 0]], ["in", "a", "b"])
+    >>> one == graph_hash([[0, 0, 0], [1, 0, 1], [0, 0, 0]], ["b", "in", "a"])  # other numbers
+    True
+    >>> one == graph_hash([[0, 1, 1], [0, 0, 0], [0, 0, 0]], ["in", "a", "a"])
+    False
     """
     matrix = np.asarray(adjacency) != 0
     labels = [label.item() if isinstance(label, np.generic) else label for label in labels]

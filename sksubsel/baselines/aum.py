@@ -34,6 +34,18 @@ class AUM(BaseScoreSelector):
     lower index.
 
     Time: one training of a small network, O(T N C + N log N) besides; memory O(T N C) in `fit`.
+
+    Examples
+    --------
+    >>> from sksubsel.baselines import AUM
+    >>> proba = [
+    ...     [[0.5, 0.5], [0.6, 0.4], [0.4, 0.6], [0.5, 0.5]],
+    ...     [[0.7, 0.3], [0.3, 0.7], [0.3, 0.7], [0.6, 0.4]],
+    ...     [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.9, 0.1]],
+    ... ]  # of four rows, after each of three epochs
+    >>> X, y = [[0], [1], [2], [3]], [0, 1, 0, 0]
+    >>> AUM(2).fit(X, y, proba=proba).sample_indices_
+    array([1, 2])
     """
 
     def __init__(

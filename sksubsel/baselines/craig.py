@@ -36,7 +36,7 @@ class CRAIG(GradientSelector):
         Bytes for the kernel of one class; larger classes get fewer references.
     estimator : classifier or None, default=None
         Whose gradients are taken, cloned and fitted on X and y. Of an
-        :class:`~sksubsel.zoo.ArchitectureClassifier` they are those of the network's last linear
+        :class:`~sksubsel.ArchitectureClassifier` they are those of the network's last linear
         layer; any other classifier counts as a linear layer on X, flattened and standardised. None:
         logistic regression on that, of at most 50 iterations. Not used where `fit` is given
         `proba`.

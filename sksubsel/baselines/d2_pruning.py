@@ -48,6 +48,15 @@ class D2Pruning(BaseScoreSelector):
     More varied than the score alone, yet still drawn to the hard end: where labels are wrong or
     budgets small, prefer CCS. Time: a training, an exact neighbour graph in O(N^2 H), computed in
     blocks, and O((N + B K) log N); memory O(N (H + K)).
+
+    Examples
+    --------
+    >>> from sksubsel.baselines import D2Pruning
+    >>> proba = [[0.9, 0.1], [0.6, 0.4], [0.5, 0.5], [0.5, 0.5]]
+    >>> X, y = [[0.0], [1.0], [5.0], [5.1]], [0, 0, 1, 1]
+    >>> selector = D2Pruning(2, n_neighbors=1).fit(X, y, proba=proba, features=X)
+    >>> selector.sample_indices_  # not both of the two hardest, which are neighbours
+    array([1, 2])
     """
 
     _parameter_constraints: dict = {

@@ -45,6 +45,18 @@ class DUAL(BaseScoreSelector):
     for keeping more than half.
 
     Time: one training of a small network, O(T N C + N log N) besides; memory O(T N C) in `fit`.
+
+    Examples
+    --------
+    >>> from sksubsel.baselines import DUAL
+    >>> proba = [
+    ...     [[0.5, 0.5], [0.6, 0.4], [0.4, 0.6], [0.5, 0.5]],
+    ...     [[0.7, 0.3], [0.3, 0.7], [0.3, 0.7], [0.6, 0.4]],
+    ...     [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.9, 0.1]],
+    ... ]  # of four rows, after each of three epochs
+    >>> X, y = [[0], [1], [2], [3]], [0, 1, 0, 0]
+    >>> DUAL(2, window=2, sampler="top").fit(X, y, proba=proba).sample_indices_
+    array([1, 2])
     """
 
     _parameter_constraints: dict = {

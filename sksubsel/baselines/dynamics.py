@@ -29,7 +29,7 @@ class TrainingDynamics(InstancesMixin, BaseEstimator):
     Parameters
     ----------
     estimator : classifier or None, default=None
-        What is trained, cloned. An :class:`~sksubsel.zoo.ArchitectureClassifier` is recorded
+        What is trained, cloned. An :class:`~sksubsel.ArchitectureClassifier` is recorded
         after each of its epochs, and so is a skorch net such as `skorch.NeuralNetClassifier`; a
         classifier with `partial_fit` after each pass over the data; any other with
         `predict_proba` once, after its `fit`. None takes a small network

@@ -36,6 +36,14 @@ class Forgetting(BaseScoreSelector):
     index. The authors train 200 epochs.
 
     Time: one training of a small network, O(T N C + N log N) besides; memory O(T N C) in `fit`.
+
+    Examples
+    --------
+    >>> from sksubsel.baselines import Forgetting
+    >>> first, second = [[0.9, 0.1], [0.6, 0.4]], [[0.9, 0.1], [0.4, 0.6]]
+    >>> proba = [first, second, first]  # of two rows, after each of three epochs
+    >>> Forgetting(1).fit([[0], [1]], [0, 0], proba=proba).sample_indices_
+    array([1])
     """
 
     def __init__(

@@ -39,7 +39,7 @@ class GradMatch(GradientSelector):
         are chosen together, 32 k^2 for k of them: 7,905 with 2e9.
     estimator : classifier or None, default=None
         Whose gradients are taken, cloned and fitted on X and y. Of an
-        :class:`~sksubsel.zoo.ArchitectureClassifier` they are those of the network's last linear
+        :class:`~sksubsel.ArchitectureClassifier` they are those of the network's last linear
         layer; any other classifier counts as a linear layer on X, flattened and standardised. None:
         logistic regression on that, of at most 50 iterations. Not used where `fit` is given
         `proba`.

@@ -34,6 +34,14 @@ class GraNd(BaseScoreSelector):
     lower index.
 
     Time: one training of a small network, O(N log N) besides; memory O(N C).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sksubsel.baselines import GraNd
+    >>> X, y = load_iris(return_X_y=True)
+    >>> GraNd(10, max_epochs=2, random_state=0).fit(X, y).sample_indices_.shape
+    (10,)
     """
 
     def __init__(

@@ -39,6 +39,13 @@ class Pruning(BaseScoreSelector):
     lower index.
 
     Time: one training of a small network, O(N log N) besides; memory O(N C).
+
+    Examples
+    --------
+    >>> from sksubsel.baselines import Pruning
+    >>> proba = [[0.9, 0.1], [0.9, 0.1], [0.3, 0.7], [0.6, 0.4]]
+    >>> Pruning(2).fit([[0], [1], [2], [3]], [0, 1, 1, 0], proba=proba).sample_indices_
+    array([2, 3])
     """
 
     _parameter_constraints: dict = {

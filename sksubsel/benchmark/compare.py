@@ -129,6 +129,27 @@ def compare(
     A selector of (X, y) is fitted once for all architectures. What it can share among budgets (a
     recorded training, a target) is computed once and its time counted for each. `n_selected` of an
     adaptive method is the mean over its epochs.
+
+    Examples
+    --------
+    >>> from sksubsel import ArchitectureClassifier, ModelZoo
+    >>> from sksubsel.baselines import Herding, Random
+    >>> from sksubsel.benchmark import compare
+    >>> from sksubsel.datasets import load_digits_images
+    >>> from sksubsel.spaces import MLP
+    >>> X, y = load_digits_images(return_X_y=True)
+    >>> *seen, unseen = MLP(depths=(1, 2), widths=(8, 16)).sample(3, random_state=0)
+    >>> recipe = ArchitectureClassifier(max_epochs=2)
+    >>> zoo = ModelZoo(recipe, random_state=0).fit(seen, X[:300], y[:300])
+    >>> table = compare(
+    ...     {"random": Random(), "herding": Herding()}, [unseen], zoo, X[300:], y[300:],
+    ...     budgets=(0.1,), seeds=(0,),
+    ... )
+    >>> table[["budget", "method", "n_selected"]]
+       budget    method  n_selected
+    0     0.1    random          30
+    1     0.1   herding          30
+    2     1.0  all data         300
     """
     archs = as_architectures(archs)
     X_test, y_test, counts, seeds = check_run(zoo, archs, X_test, y_test, budgets, seeds)
@@ -217,6 +238,11 @@ def read_table(records_file, *, run=None) -> pd.DataFrame:
     ValueError
         If there are records of several runs and `run` is None, or trainings on all data are
         missing.
+
+    Examples
+    --------
+    >>> from sksubsel.benchmark import read_table
+    >>> table = read_table("records.jsonl")  # doctest: +SKIP
     """
     found = records.read(records_file)
     runs = list(dict.fromkeys(record["run"] for record in found))

@@ -85,6 +85,13 @@ def read_config(path) -> dict:
     ------
     ValueError
         If the file is not TOML, or has an unknown section or key.
+
+    Examples
+    --------
+    >>> from sksubsel.benchmark import read_config
+    >>> config = read_config("comparison.toml")  # doctest: +SKIP
+    >>> config["compare"]["budgets"]  # doctest: +SKIP
+    [0.05, 0.1]
     """
     try:
         config = tomllib.loads(Path(path).read_text())

@@ -50,6 +50,11 @@ def run_config(
     -------
     DataFrame
         See :func:`compare`.
+
+    Examples
+    --------
+    >>> from sksubsel.benchmark import run_config
+    >>> table = run_config("comparison.toml", "comparison", n_jobs=2)  # doctest: +SKIP
     """
     config, folder = read_config(path), Path(folder)
     specs = config["selectors"]

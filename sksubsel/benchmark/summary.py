@@ -41,6 +41,24 @@ def summarize(table: pd.DataFrame, *, reference=_REFERENCE) -> pd.DataFrame:
         reference, ``gain_se`` over the seeds in common of the mean over the architectures in
         common, and ``p_value`` of a paired t-test over these seeds (NaN with fewer than two, and
         for the reference itself).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sksubsel.benchmark import summarize
+    >>> table = pd.DataFrame(
+    ...     {
+    ...         "budget": 0.1,
+    ...         "method": ["class-balanced random", "class-balanced random", "Herding", "Herding"],
+    ...         "arch": "a",
+    ...         "seed": [0, 1, 0, 1],
+    ...         "accuracy": [0.70, 0.72, 0.73, 0.74],
+    ...     }
+    ... )
+    >>> summarize(table)[["method", "accuracy", "gain", "gain_se"]].round(3)
+                      method  accuracy  gain  gain_se
+    0  class-balanced random     0.710   NaN      NaN
+    1                Herding     0.735   2.5      0.5
     """
     keys = ["budget", "method"]
     groups = table.groupby(keys, sort=False)
@@ -82,6 +100,18 @@ def speedup_at(table: pd.DataFrame, rar=(0.1, 0.2)) -> pd.DataFrame:
     DataFrame of shape (methods, len(rar))
         NaN where no budget of the table loses so little. Budgets are not extrapolated: where all
         lose less, it is the largest speed-up there is.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sksubsel.benchmark import speedup_at
+    >>> table = pd.DataFrame(
+    ...     {"method": "Herding", "budget": [0.01, 0.1], "rar": [0.3, 0.1], "speedup": [40.0, 10.0]}
+    ... )
+    >>> speedup_at(table, (0.1, 0.2))
+              0.1   0.2
+    method
+    Herding  10.0  20.0
     """
     table = table[table.method != FULL_DATA]
     curves = table.groupby(["method", "budget"], sort=False)[["rar", "speedup"]].mean()
@@ -116,6 +146,23 @@ def rank_agreement(table: pd.DataFrame, *, k=3) -> pd.DataFrame:
         over seeds on the subset and on all data, ``jaccard`` of the `k` best of both (NaN with no
         more than `k` architectures), ``regret``, how much less accurate on all data the one that is
         best on subsets is than the best of all.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sksubsel.benchmark import FULL_DATA, rank_agreement
+    >>> table = pd.DataFrame(
+    ...     {
+    ...         "budget": [0.1] * 3 + [1.0] * 3,
+    ...         "method": ["Herding"] * 3 + [FULL_DATA] * 3,
+    ...         "arch": ["a", "b", "c"] * 2,
+    ...         "seed": 0,
+    ...         "accuracy": [0.5, 0.7, 0.6, 0.8, 0.9, 0.95],
+    ...     }
+    ... )
+    >>> rank_agreement(table, k=1).round(3)
+       budget   method  kendall_tau  jaccard  regret
+    0     0.1  Herding        0.333      0.0    0.05
     """
     means = table.pivot_table("accuracy", ["budget", "method"], "arch", sort=False)
     full = means.xs(1.0, level="budget").loc[FULL_DATA]
@@ -163,6 +210,22 @@ def format_table(summary) -> str:
     Returns
     -------
     str
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sksubsel.benchmark import format_table
+    >>> summary = pd.DataFrame(
+    ...     {
+    ...         "budget": [0.1], "method": ["Herding"], "accuracy": [0.735], "accuracy_se": [0.005],
+    ...         "gain": [2.5], "gain_se": [0.5], "p_value": [0.13], "rar": [0.2],
+    ...         "selection_time": [0.1], "training_time": [2.0], "speedup": [9.5],
+    ...         "gb_minutes": [0.01],
+    ...     }
+    ... )
+    >>> print(format_table(summary))
+    budget  method         accuracy            gain     RAR  select/s  train/s speed-up  GB min
+       10%  Herding  0.7350+-0.0050  +2.50 +- 0.50    0.200     0.100     2.00      9.5    0.01
     """
     wide = max(len("method"), *(len(method) for method in summary.method))
     lines = [

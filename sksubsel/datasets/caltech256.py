@@ -57,17 +57,18 @@ def load_caltech256(
 
     Returns
     -------
-    Bunch with
+    images : Bunch
+        With
 
-        data : ImageFiles of shape (24.5 thousand, 3, 96, 96)
-            An array that decodes the rows it is indexed with, as float32 in [0, 1].
-        target : int64 ndarray
-        test_data : ImageFiles of shape (6.1 thousand, 3, 96, 96)
-        test_target : int64 ndarray
-        target_names : ndarray of shape (257,), or (256,) without clutter
-        transform : ImageTransform
-            The paper's (Table 7): horizontal flips, normalisation (with ImageNet's statistics).
-        DESCR : str
+        - ``data`` : ImageFiles of shape (24.5 thousand, 3, 96, 96): An array that decodes the
+          rows it is indexed with, as float32 in [0, 1]
+        - ``target`` : int64 ndarray
+        - ``test_data`` : ImageFiles of shape (6.1 thousand, 3, 96, 96)
+        - ``test_target`` : int64 ndarray
+        - ``target_names`` : ndarray of shape (257,), or (256,) without clutter
+        - ``transform`` : ImageTransform: The paper's (Table 7): horizontal flips, normalisation
+          (with ImageNet's statistics)
+        - ``DESCR`` : str
 
     Raises
     ------
@@ -81,6 +82,12 @@ def load_caltech256(
     Notes
     -----
     All images take 3.4 GB when they are decoded.
+
+    Examples
+    --------
+    >>> from sksubsel.datasets import load_caltech256
+    >>> images = load_caltech256(data_home="data")  # doctest: +SKIP
+    >>> X, y = images.data, images.target  # doctest: +SKIP
     """
     if not 0 < test_size < 1:
         raise ValueError(f"test_size must be in (0, 1); got {test_size}")

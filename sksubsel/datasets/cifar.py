@@ -71,16 +71,17 @@ def load_cifar10(*, data_home=None, return_X_y=False):
 
     Returns
     -------
-    Bunch with
+    images : Bunch
+        With
 
-        data : float32 ndarray of shape (50000, 3, 32, 32), in [0, 1]
-        target : int64 ndarray of shape (50000,)
-        test_data : float32 ndarray of shape (10000, 3, 32, 32)
-        test_target : int64 ndarray of shape (10000,)
-        target_names : ndarray of shape (10,)
-        transform : ImageTransform
-            The paper's (Table 7): horizontal flips, crops, normalisation.
-        DESCR : str
+        - ``data`` : float32 ndarray of shape (50000, 3, 32, 32), in [0, 1]
+        - ``target`` : int64 ndarray of shape (50000,)
+        - ``test_data`` : float32 ndarray of shape (10000, 3, 32, 32)
+        - ``test_target`` : int64 ndarray of shape (10000,)
+        - ``target_names`` : ndarray of shape (10,)
+        - ``transform`` : ImageTransform: The paper's (Table 7): horizontal flips, crops,
+          normalisation
+        - ``DESCR`` : str
 
     Raises
     ------
@@ -92,6 +93,12 @@ def load_cifar10(*, data_home=None, return_X_y=False):
     Notes
     -----
     Takes 740 MB: 4 bytes for each of 60,000 x 3,072 values; 180 MB more while an archive is read.
+
+    Examples
+    --------
+    >>> from sksubsel.datasets import load_cifar10
+    >>> images = load_cifar10(data_home="data")  # doctest: +SKIP
+    >>> X, y = images.data, images.target  # doctest: +SKIP
     """
     statistics = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
     return _load(_CIFAR10, data_home, return_X_y, *statistics)
@@ -114,20 +121,19 @@ def load_cifar100(*, data_home=None, return_X_y=False):
 
     Returns
     -------
-    Bunch with
+    images : Bunch
+        With
 
-        data : float32 ndarray of shape (50000, 3, 32, 32), in [0, 1]
-        target : int64 ndarray of shape (50000,)
-            One of 100 fine classes.
-        coarse_target : int64 ndarray of shape (50000,)
-            One of 20 groups of classes.
-        test_data : float32 ndarray of shape (10000, 3, 32, 32)
-        test_target, test_coarse_target : int64 ndarrays of shape (10000,)
-        target_names : ndarray of shape (100,)
-        coarse_target_names : ndarray of shape (20,)
-        transform : ImageTransform
-            The paper's (Table 7): horizontal flips, crops, normalisation.
-        DESCR : str
+        - ``data`` : float32 ndarray of shape (50000, 3, 32, 32), in [0, 1]
+        - ``target`` : int64 ndarray of shape (50000,): One of 100 fine classes
+        - ``coarse_target`` : int64 ndarray of shape (50000,): One of 20 groups of classes
+        - ``test_data`` : float32 ndarray of shape (10000, 3, 32, 32)
+        - ``test_target``, ``test_coarse_target`` : int64 ndarrays of shape (10000,)
+        - ``target_names`` : ndarray of shape (100,)
+        - ``coarse_target_names`` : ndarray of shape (20,)
+        - ``transform`` : ImageTransform: The paper's (Table 7): horizontal flips, crops,
+          normalisation
+        - ``DESCR`` : str
 
     Raises
     ------
@@ -139,6 +145,12 @@ def load_cifar100(*, data_home=None, return_X_y=False):
     Notes
     -----
     Takes 740 MB: 4 bytes for each of 60,000 x 3,072 values; 180 MB more while an archive is read.
+
+    Examples
+    --------
+    >>> from sksubsel.datasets import load_cifar100
+    >>> images = load_cifar100(data_home="data")  # doctest: +SKIP
+    >>> X, y = images.data, images.target  # doctest: +SKIP
     """
     statistics = (0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)
     return _load(_CIFAR100, data_home, return_X_y, *statistics)

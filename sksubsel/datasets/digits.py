@@ -16,12 +16,13 @@ def load_digits_images(*, return_X_y=False):
 
     Returns
     -------
-    Bunch with
+    images : Bunch
+        With
 
-        data : float32 ndarray of shape (1797, 1, 8, 8), in [0, 1]
-        target : int64 ndarray of shape (1797,)
-        target_names : ndarray of shape (10,)
-        DESCR : str
+        - ``data`` : float32 ndarray of shape (1797, 1, 8, 8), in [0, 1]
+        - ``target`` : int64 ndarray of shape (1797,)
+        - ``target_names`` : ndarray of shape (10,)
+        - ``DESCR`` : str
 
     Examples
     --------

@@ -58,16 +58,16 @@ def load_fashion_mnist(*, data_home=None, download=True, return_X_y=False):
 
     Returns
     -------
-    Bunch with
+    images : Bunch
+        With
 
-        data : float32 ndarray of shape (60000, 1, 28, 28), in [0, 1]
-        target : int64 ndarray of shape (60000,)
-        test_data : float32 ndarray of shape (10000, 1, 28, 28)
-        test_target : int64 ndarray of shape (10000,)
-        target_names : ndarray of shape (10,)
-        transform : ImageTransform
-            The paper's (Table 7): normalisation.
-        DESCR : str
+        - ``data`` : float32 ndarray of shape (60000, 1, 28, 28), in [0, 1]
+        - ``target`` : int64 ndarray of shape (60000,)
+        - ``test_data`` : float32 ndarray of shape (10000, 1, 28, 28)
+        - ``test_target`` : int64 ndarray of shape (10000,)
+        - ``target_names`` : ndarray of shape (10,)
+        - ``transform`` : ImageTransform: The paper's (Table 7): normalisation
+        - ``DESCR`` : str
 
     Raises
     ------
@@ -79,6 +79,13 @@ def load_fashion_mnist(*, data_home=None, download=True, return_X_y=False):
     Notes
     -----
     Takes 220 MB: 4 bytes for each of 70,000 x 784 pixels.
+
+    Examples
+    --------
+    >>> from sksubsel.datasets import load_fashion_mnist
+    >>> images = load_fashion_mnist()  # doctest: +SKIP
+    >>> images.data.shape, images.test_data.shape  # doctest: +SKIP
+    ((60000, 1, 28, 28), (10000, 1, 28, 28))
     """
     homes = [*candidate_homes(data_home, "fashion-mnist"), _DEBIAN_HOME]
     for home in homes:

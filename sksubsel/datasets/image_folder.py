@@ -32,16 +32,16 @@ def load_image_folder(root, *, size=224, resize=None, return_X_y=False):
 
     Returns
     -------
-    Bunch with
+    images : Bunch
+        With
 
-        data : ImageFiles of shape (N, 3, height, width)
-            An array that decodes the rows it is indexed with, as float32 in [0, 1].
-        target : int64 ndarray of shape (N,)
-        target_names : ndarray of shape (C,)
-            The subfolders' names.
-        transform : ImageTransform
-            Normalisation with ImageNet's statistics, as pre-trained networks want it.
-        DESCR : str
+        - ``data`` : ImageFiles of shape (N, 3, height, width): An array that decodes the rows it
+          is indexed with, as float32 in [0, 1]
+        - ``target`` : int64 ndarray of shape (N,)
+        - ``target_names`` : ndarray of shape (C,): The subfolders' names
+        - ``transform`` : ImageTransform: Normalisation with ImageNet's statistics, as pre-trained
+          networks want it
+        - ``DESCR`` : str
 
     Raises
     ------
@@ -51,6 +51,21 @@ def load_image_folder(root, *, size=224, resize=None, return_X_y=False):
         If there is no such folder.
     ValueError
         If it has no subfolders, or one without images.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from PIL import Image
+    >>> from sksubsel.datasets import load_image_folder
+    >>> root = pathlib.Path(tempfile.mkdtemp())
+    >>> for label, value in [("dark", 20), ("light", 230)]:
+    ...     (root / label).mkdir()
+    ...     Image.new("RGB", (32, 32), (value, value, value)).save(root / label / "1.png")
+    >>> images = load_image_folder(root, size=16)
+    >>> images.target_names.tolist(), images.target
+    (['dark', 'light'], array([0, 1]))
+    >>> images.data[[1]].shape
+    (1, 3, 16, 16)
     """
     root = Path(root).expanduser()
     names, files = list_classes(root)

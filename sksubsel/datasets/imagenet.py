@@ -56,20 +56,21 @@ def load_imagenet(*, data_home=None, size=224, resize=None, return_X_y=False):
 
     Returns
     -------
-    Bunch with
+    images : Bunch
+        With
 
-        data : ImageFiles of shape (1281167, 3, 224, 224)
-            An array that decodes the rows it is indexed with, as float32 in [0, 1].
-        target : int64 ndarray of shape (1281167,)
-        test_data : ImageFiles of shape (50000, 3, 224, 224)
-        test_target : int64 ndarray of shape (50000,)
-        target_names : ndarray of shape (1000,)
-            From Kaggle's ``LOC_synset_mapping.txt`` where it is found, else the wnids.
-        wnids : ndarray of shape (1000,)
-            WordNet's names of the classes, sorted: the labels are places in it.
-        transform : ImageTransform
-            Horizontal flips, normalisation. (The paper does not say what it applies to ImageNet.)
-        DESCR : str
+        - ``data`` : ImageFiles of shape (1281167, 3, 224, 224): An array that decodes the rows it
+          is indexed with, as float32 in [0, 1]
+        - ``target`` : int64 ndarray of shape (1281167,)
+        - ``test_data`` : ImageFiles of shape (50000, 3, 224, 224)
+        - ``test_target`` : int64 ndarray of shape (50000,)
+        - ``target_names`` : ndarray of shape (1000,): From Kaggle's ``LOC_synset_mapping.txt``
+          where it is found, else the wnids
+        - ``wnids`` : ndarray of shape (1000,): WordNet's names of the classes, sorted: the labels
+          are places in it
+        - ``transform`` : ImageTransform: Horizontal flips, normalisation. (The paper does not say
+          what it applies to ImageNet.)
+        - ``DESCR`` : str
 
     Raises
     ------
@@ -79,6 +80,12 @@ def load_imagenet(*, data_home=None, size=224, resize=None, return_X_y=False):
         If the copy is not complete, or its labels of ``val`` are missing or damaged.
     OSError
         If there is no local copy; the message says what to fetch and where to put it.
+
+    Examples
+    --------
+    >>> from sksubsel.datasets import load_imagenet
+    >>> images = load_imagenet(data_home="data")  # doctest: +SKIP
+    >>> X, y = images.data, images.target  # doctest: +SKIP
     """
     if resize is None:
         resize = round(size * 256 / 224)

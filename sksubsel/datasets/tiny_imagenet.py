@@ -40,19 +40,20 @@ def load_tiny_imagenet(*, data_home=None, size=64, return_X_y=False):
 
     Returns
     -------
-    Bunch with
+    images : Bunch
+        With
 
-        data : ImageFiles of shape (100000, 3, 64, 64)
-            An array that decodes the rows it is indexed with, as float32 in [0, 1].
-        target : int64 ndarray of shape (100000,)
-        test_data : ImageFiles of shape (10000, 3, 64, 64)
-        test_target : int64 ndarray of shape (10000,)
-        target_names : ndarray of shape (200,)
-        wnids : ndarray of shape (200,)
-            WordNet's names of the classes, sorted: the labels are places in it.
-        transform : ImageTransform
-            The paper's (Table 7): flips both ways, normalisation (with ImageNet's statistics).
-        DESCR : str
+        - ``data`` : ImageFiles of shape (100000, 3, 64, 64): An array that decodes the rows it is
+          indexed with, as float32 in [0, 1]
+        - ``target`` : int64 ndarray of shape (100000,)
+        - ``test_data`` : ImageFiles of shape (10000, 3, 64, 64)
+        - ``test_target`` : int64 ndarray of shape (10000,)
+        - ``target_names`` : ndarray of shape (200,)
+        - ``wnids`` : ndarray of shape (200,): WordNet's names of the classes, sorted: the labels
+          are places in it
+        - ``transform`` : ImageTransform: The paper's (Table 7): flips both ways, normalisation
+          (with ImageNet's statistics)
+        - ``DESCR`` : str
 
     Raises
     ------
@@ -66,6 +67,12 @@ def load_tiny_imagenet(*, data_home=None, size=64, return_X_y=False):
     Notes
     -----
     All training images take 4.9 GB when they are decoded.
+
+    Examples
+    --------
+    >>> from sksubsel.datasets import load_tiny_imagenet
+    >>> images = load_tiny_imagenet(data_home="data")  # doctest: +SKIP
+    >>> X, y = images.data, images.target  # doctest: +SKIP
     """
     homes = candidate_homes(data_home, "tiny-imagenet")
     marks = ["train", "val/images", "val/val_annotations.txt"]

@@ -54,6 +54,15 @@ def build_network(arch, in_shape, n_classes, **network_params):
         If the space is not known, or shapes or parameters do not fit it.
     TypeError
         If the space's networks have no such parameter.
+
+    Examples
+    --------
+    >>> from sksubsel.networks import build_network
+    >>> from sksubsel.spaces import MLP
+    >>> arch = MLP().sample(1, random_state=0)[0]
+    >>> network = build_network(arch, in_shape=(1, 8, 8), n_classes=10)
+    >>> type(network).__name__
+    'MLPNetwork'
     """
     arch = as_architecture(arch)
     if arch.space not in _BUILDERS:

@@ -27,7 +27,7 @@ def build_proxy(architecture, in_shape, n_outputs):
     ----------
     architecture : object
         Ignored; it is there so that this function serves as `build` of
-        :class:`~sksubsel.zoo.ArchitectureClassifier`.
+        :class:`~sksubsel.ArchitectureClassifier`.
     in_shape : tuple of int
         Shape of one instance, ``X.shape[1:]``.
     n_outputs : int

@@ -35,7 +35,7 @@ _OVERSAMPLING = 2  # random features drawn for each principal component kept
 
 
 class Design(NamedTuple):
-    """What :meth:`DesignIndex.select` has chosen.
+    """What `DesignIndex.select` has chosen.
 
     Attributes
     ----------
@@ -230,7 +230,7 @@ class DesignIndex:
         -----
         Time O(n d C) for the target and O(B (n d + d^2)) for the choice, n being the rows drawn,
         about as much again for two sweeps; memory O(n + d^2) beside what is prepared. See
-        :mod:`~sksubsel.samplers.exchange` for how rows are chosen.
+        ``sksubsel.samplers.exchange`` for how rows are chosen.
         """
         if not callable(target):
             target = self._check_target(target)

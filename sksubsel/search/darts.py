@@ -116,9 +116,15 @@ class DARTSSearch(BestEstimator):
     Examples
     --------
     >>> from sksubsel.baselines import Random
+    >>> from sksubsel.datasets import load_digits_images
     >>> from sksubsel.search import DARTSSearch
-    >>> search = DARTSSearch(Random(stratify="equal"), budget=0.3, random_state=0)
-    >>> search.fit(X, y).genotype_  # doctest: +SKIP
+    >>> X, y = load_digits_images(return_X_y=True)
+    >>> search = DARTSSearch(
+    ...     Random(stratify="equal"), budget=0.5, stem_channels=2, max_epochs=1, refit=False,
+    ...     random_state=0,
+    ... ).fit(X[:80], y[:80])
+    >>> len(search.genotype_.normal), search.best_architecture_.space
+    (8, 'darts')
     """
 
     _parameter_constraints: dict = {

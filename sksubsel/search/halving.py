@@ -67,6 +67,23 @@ class HalvingSearch(BaseSearch):  # noqa: D101 (below)
     ----------
     Jamieson, Talwalkar. Non-stochastic Best Arm Identification and Hyperparameter Optimization.
     AISTATS 2016.
+
+    Examples
+    --------
+    >>> from sksubsel import ArchitectureClassifier
+    >>> from sksubsel.baselines import Random
+    >>> from sksubsel.datasets import load_digits_images
+    >>> from sksubsel.search import HalvingSearch
+    >>> from sksubsel.spaces import MLP
+    >>> X, y = load_digits_images(return_X_y=True)
+    >>> search = HalvingSearch(
+    ...     MLP(depths=(1, 2), widths=(8, 64)), estimator=ArchitectureClassifier(max_epochs=2),
+    ...     selector=Random(stratify="equal"), budget=0.2, n_candidates=4,
+    ...     factor=2, random_state=0,
+    ... ).fit(X[:500], y[:500])
+    >>> search.results_.groupby("round").n_selected.agg(["count", "max"]).to_numpy()
+    array([[ 4, 40],
+           [ 2, 80]])
     """
 
     _parameter_constraints: dict = {

@@ -45,12 +45,20 @@ class RandomSearch(BaseSearch):  # noqa: D101 (below)
 
     Examples
     --------
+    >>> from sksubsel import ArchitectureClassifier
     >>> from sksubsel.baselines import Random
+    >>> from sksubsel.datasets import load_digits_images
     >>> from sksubsel.search import RandomSearch
     >>> from sksubsel.spaces import MLP
-    >>> search = RandomSearch(MLP(), selector=Random(stratify="equal"), n_trials=5, random_state=0)
-    >>> search = search.fit(X, y)  # doctest: +SKIP
-    >>> search.best_architecture_, search.predict(X_test)  # doctest: +SKIP
+    >>> X, y = load_digits_images(return_X_y=True)
+    >>> search = RandomSearch(
+    ...     MLP(depths=(1, 2), widths=(8, 64)), estimator=ArchitectureClassifier(max_epochs=2),
+    ...     selector=Random(stratify="equal"), budget=0.2, n_trials=3, random_state=0,
+    ... ).fit(X[:500], y[:500])
+    >>> search.results_.n_selected.tolist()
+    [80, 80, 80]
+    >>> search.predict(X[500:]).shape
+    (1297,)
     """
 
     _parameter_constraints: dict = {**BaseSearch._parameter_constraints, "n_trials": [COUNT]}
@@ -136,6 +144,22 @@ class EvolutionSearch(BaseSearch):  # noqa: D101 (below)
     ----------
     Real, Aggarwal, Huang, Le. Regularized Evolution for Image Classifier Architecture Search.
     AAAI 2019.
+
+    Examples
+    --------
+    >>> from sksubsel import ArchitectureClassifier
+    >>> from sksubsel.baselines import Random
+    >>> from sksubsel.datasets import load_digits_images
+    >>> from sksubsel.search import EvolutionSearch
+    >>> from sksubsel.spaces import MLP
+    >>> X, y = load_digits_images(return_X_y=True)
+    >>> search = EvolutionSearch(
+    ...     MLP(depths=(1, 2), widths=(8, 64)), estimator=ArchitectureClassifier(max_epochs=2),
+    ...     selector=Random(stratify="equal"), budget=0.2, n_trials=5,
+    ...     population_size=3, tournament_size=2, random_state=0,
+    ... ).fit(X[:500], y[:500])
+    >>> search.results_.parent.tolist()[:3]
+    [-1, -1, -1]
     """
 
     _parameter_constraints: dict = {

@@ -92,9 +92,19 @@ def rank(
 
     Examples
     --------
+    >>> from sksubsel import ArchitectureClassifier
+    >>> from sksubsel.baselines import Random
+    >>> from sksubsel.datasets import load_digits_images
     >>> from sksubsel.search import rank
-    >>> table = rank(unseen, net, X, y, validation=(X_val, y_val))  # doctest: +SKIP
-    >>> best = table.architecture[0]  # doctest: +SKIP
+    >>> from sksubsel.spaces import MLP
+    >>> X, y = load_digits_images(return_X_y=True)
+    >>> archs = MLP(depths=(1, 2), widths=(8, 64)).sample(3, random_state=0)
+    >>> table = rank(
+    ...     archs, Random(stratify="equal"), X[:500], y[:500], validation=(X[500:], y[500:]),
+    ...     budget=0.2, estimator=ArchitectureClassifier(max_epochs=3),
+    ... )
+    >>> table.n_selected.tolist(), table.architecture[0] == archs[table.place[0]]
+    ([100, 100, 100], True)
     """
     archs = distinct_architectures(archs)
     seeds = check_seeds(seeds)

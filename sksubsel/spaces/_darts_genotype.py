@@ -42,6 +42,13 @@ class Genotype(NamedTuple):
         outputs of the last cell but one and of the last cell.
     normal_concat, reduce_concat : list of int
         Nodes whose concatenation is the cell's output, always [2, 3, 4, 5] in this space.
+
+    Examples
+    --------
+    >>> from sksubsel.spaces import DARTS
+    >>> genotype = DARTS().to_genotype(DARTS()[0])
+    >>> genotype.normal[:2], genotype.normal_concat
+    ([('max_pool_3x3', 0), ('max_pool_3x3', 1)], [2, 3, 4, 5])
     """
 
     normal: list

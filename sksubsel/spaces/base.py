@@ -25,6 +25,14 @@ class SearchSpace(ABC):
         What `Architecture.space` is for its members.
     vocabulary : tuple of str
         Names of all operations.
+
+    Examples
+    --------
+    >>> from sksubsel.spaces import NASBench201
+    >>> space = NASBench201()
+    >>> arch = space.sample(1, random_state=0)[0]
+    >>> space[space.index(arch)] == arch, arch in space.neighbors(arch)
+    (True, False)
     """
 
     name: str

@@ -71,7 +71,14 @@ axes differ (``kernel=(1, 7)``).
 
 
 class Node(NamedTuple):
-    """A node's type and its attributes, sorted by name."""
+    """A node's type and its attributes, sorted by name.
+
+    Examples
+    --------
+    >>> from sksubsel.tracing import Node
+    >>> Node("linear", {"channels": 10}).type
+    'linear'
+    """
 
     type: str
     attributes: dict

@@ -271,6 +271,18 @@ class ArchitectureClassifier(ClassifierMixin, _ArchitectureEstimator):  # noqa: 
     classes_ : ndarray of shape (C,)
         Sorted labels, the order of the outputs.
     {_ATTRIBUTES}
+
+    Examples
+    --------
+    >>> from sksubsel import ArchitectureClassifier
+    >>> from sksubsel.datasets import load_digits_images
+    >>> from sksubsel.spaces import MLP
+    >>> X, y = load_digits_images(return_X_y=True)
+    >>> arch = MLP().make(widths=[32], activation="relu", norm="batch", dropout=0.0, skip=False)
+    >>> model = ArchitectureClassifier(arch, max_epochs=5, random_state=0)
+    >>> model = model.fit(X[:1000], y[:1000])
+    >>> model.score(X[1000:], y[1000:]) > 0.8, model.n_parameters_
+    (True, 2474)
     """
 
     _parameter_constraints: dict = {
@@ -406,6 +418,17 @@ class ArchitectureRegressor(RegressorMixin, _ArchitectureEstimator):  # noqa: D1
     Attributes
     ----------
     {_ATTRIBUTES}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sksubsel import ArchitectureRegressor
+    >>> from sksubsel.spaces import MLP
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> arch = MLP().make(widths=[32], activation="relu", norm="none", dropout=0.0, skip=False)
+    >>> model = ArchitectureRegressor(arch, max_epochs=5, random_state=0).fit(X, y)
+    >>> model.predict(X[:3]).shape
+    (3,)
     """
 
     def __init__(

@@ -116,6 +116,20 @@ class ModelZoo(BaseEstimator):
     ``clone(zoo).fit(...)`` trains another.
 
     Memory: A_trained N C 2 bytes of predictions; X is not copied.
+
+    Examples
+    --------
+    >>> from sksubsel import ArchitectureClassifier, ModelZoo
+    >>> from sksubsel.datasets import load_digits_images
+    >>> from sksubsel.spaces import MLP
+    >>> X, y = load_digits_images(return_X_y=True)
+    >>> archs = MLP(depths=(1, 2), widths=(8, 16)).sample(5, random_state=0)
+    >>> recipe = ArchitectureClassifier(max_epochs=2)
+    >>> zoo = ModelZoo(recipe, n_pretrained=3, random_state=0).fit(archs, X[:200], y[:200])
+    >>> zoo.shape, zoo.predictions_.shape
+    ((5,), (3, 200, 10))
+    >>> len(zoo[:4])
+    4
     """
 
     _parameter_constraints: dict = {

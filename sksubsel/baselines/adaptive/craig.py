@@ -48,6 +48,19 @@ class CRAIGStrategy(Strategy):
     ----------
     .. [1] B. Mirzasoleiman, J. Bilmes, J. Leskovec, "Coresets for data-efficient training of
        machine learning models", ICML 2020, Eq. 10 and Algorithm 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksubsel.baselines.adaptive import LastLayerGradients, CRAIGStrategy, View
+    >>> rng = np.random.RandomState(0)
+    >>> y = np.repeat([0, 1], 5)
+    >>> proba = rng.dirichlet([1, 1], 10)
+    >>> gradients = LastLayerGradients(proba - np.eye(2)[y], rng.rand(10, 3))
+    >>> view = View(10, y, gradients=lambda: gradients)
+    >>> selection = CRAIGStrategy().select(view, 4, rng)
+    >>> np.bincount(y[selection.rows]), selection.weights.mean().round(3).item()
+    (array([2, 2]), 1.0)
     """
 
     _parameter_constraints: dict = {

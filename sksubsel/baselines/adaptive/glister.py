@@ -57,6 +57,19 @@ class GLISTERStrategy(Strategy):
        based data subset selection for efficient and robust learning", AAAI 2021, Eq. 5-6 and
        Algorithm 2. There the step has the sum of gradients for its direction; here their mean,
        so that eta means the same at any budget.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksubsel.baselines.adaptive import LastLayerGradients, GLISTERStrategy, View
+    >>> rng = np.random.RandomState(0)
+    >>> y = np.repeat([0, 1], 5)
+    >>> proba = rng.dirichlet([1, 1], 10)
+    >>> gradients = LastLayerGradients(proba - np.eye(2)[y], rng.rand(10, 3), np.log(proba))
+    >>> view = View(10, y, gradients=lambda: gradients)
+    >>> selection = GLISTERStrategy().select(view, 4, rng)
+    >>> np.bincount(y[selection.rows]), selection.weights.mean().round(3).item()
+    (array([2, 2]), 1.0)
     """
 
     _parameter_constraints: dict = {

@@ -28,6 +28,17 @@ class LastLayerGradients:
         h, the layer's inputs. None: the gradient of the bias alone, ``g_i = r_i``.
     logits : array-like of shape (N, C) or None, default=None
         z, which GLISTER needs besides.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksubsel.baselines.adaptive import LastLayerGradients
+    >>> proba, y, hidden = np.array([[0.8, 0.2], [0.4, 0.6]]), [0, 0], np.array([[1.0], [2.0]])
+    >>> gradients = LastLayerGradients(proba - np.eye(2)[y], hidden)
+    >>> len(gradients), gradients.shape
+    (2, (2, 2))
+    >>> gradients.squared_norms().round(3)
+    array([0.16, 3.6 ])
     """
 
     def __init__(self, residual, hidden=None, logits=None):

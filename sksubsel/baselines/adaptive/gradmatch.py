@@ -65,6 +65,19 @@ class GradMatchStrategy(Strategy):
     .. [1] K. Killamsetty, D. Sivasubramanian, G. Ramakrishnan, A. De, R. Iyer, "GRAD-MATCH:
        gradient matching based data subset selection for efficient deep model training", ICML
        2021, Eq. 5 and Algorithm 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksubsel.baselines.adaptive import LastLayerGradients, GradMatchStrategy, View
+    >>> rng = np.random.RandomState(0)
+    >>> y = np.repeat([0, 1], 5)
+    >>> proba = rng.dirichlet([1, 1], 10)
+    >>> gradients = LastLayerGradients(proba - np.eye(2)[y], rng.rand(10, 3))
+    >>> view = View(10, y, gradients=lambda: gradients)
+    >>> selection = GradMatchStrategy().select(view, 4, rng)
+    >>> np.bincount(y[selection.rows]), selection.weights.mean().round(3).item()
+    (array([2, 2]), 1.0)
     """
 
     _parameter_constraints: dict = {

@@ -45,6 +45,16 @@ class InfoBatchStrategy(Strategy):
        Y. You, "InfoBatch: lossless training speed up by unbiased dynamic data pruning", ICLR
        2024, Eq. 4-7. As in the authors' code, a fixed number is left out rather than each row
        with probability r.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksubsel.baselines.adaptive import InfoBatchStrategy, View
+    >>> losses = np.array([0.1, 0.1, 0.1, 0.1, 2.0, 3.0])
+    >>> view = View(6, epoch=2, max_epochs=10, losses=losses)
+    >>> selection = InfoBatchStrategy().select(view, None, np.random.RandomState(0))
+    >>> selection.weights, selection.weights.sum().item()  # two of the easy rows stand for four
+    (array([2., 2., 1., 1.]), 6.0)
     """
 
     _parameter_constraints: dict = {

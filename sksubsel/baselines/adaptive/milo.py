@@ -61,6 +61,20 @@ class MILOStrategy(Strategy):
        Algorithms 1 and 2. Of it the first row of a disparity-min order is the most central one
        here, with the largest distance for its importance, and graph-cut subsets are made when
        they are needed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksubsel.baselines.adaptive import MILOStrategy, View
+    >>> rng = np.random.RandomState(0)
+    >>> X, y = rng.rand(20, 3), np.repeat([0, 1], 10)
+    >>> strategy = MILOStrategy()
+    >>> strategy.start(20, rng)
+    >>> for epoch in (1, 12):  # of 12: graph cut at first, then drawn by importance
+    ...     view = View(20, y, epoch=epoch, max_epochs=12, inputs=lambda: X)
+    ...     np.bincount(y[strategy.select(view, 6, rng).rows])
+    array([3, 3])
+    array([3, 3])
     """
 
     _parameter_constraints: dict = {

@@ -31,6 +31,16 @@ class RS2Strategy(Strategy):
     .. [1] P. Okanovic, R. Waleffe, V. Mageirakos, K. E. Nikolakakis, A. Karbasi, D. Kalogerias,
        N. M. Guerel, T. Rekatsinas, "Repeated random sampling for minimizing the time-to-accuracy
        of learning", ICLR 2024, Algorithm 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksubsel.baselines.adaptive import RS2Strategy, View
+    >>> rng, strategy = np.random.RandomState(0), RS2Strategy()
+    >>> strategy.start(6, rng)
+    >>> first, second = (strategy.select(View(6), 3, rng).rows for _ in range(2))
+    >>> sorted(np.concatenate([first, second]).tolist())
+    [0, 1, 2, 3, 4, 5]
     """
 
     every = 1

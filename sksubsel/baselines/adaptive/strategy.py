@@ -24,6 +24,14 @@ class Selection(NamedTuple):
         Factor of each row's loss.
     gains : float64 ndarray of shape (B,)
         What each row added by the strategy's own measure.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksubsel.baselines.adaptive import Selection
+    >>> rows = np.array([4, 1])
+    >>> Selection(rows, weights=np.ones(2), gains=np.array([0.9, 0.3])).rows
+    array([4, 1])
     """
 
     rows: np.ndarray
@@ -50,6 +58,14 @@ class View:
         ``inputs() -> ndarray of shape (N, F)``.
     validation : callable or None
         ``validation() -> LastLayerGradients`` of other rows, whose labels are trusted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksubsel.baselines.adaptive import View
+    >>> view = View(3, np.array([0, 1, 1]), epoch=2, max_epochs=5, inputs=lambda: np.eye(3))
+    >>> view.y, view.inputs().shape
+    (array([0, 1, 1]), (3, 3))
     """
 
     def __init__(
@@ -109,6 +125,21 @@ class Strategy(BaseEstimator, ABC):
         Whether the loss of each instance trained on is to be recorded.
     uses_budget : bool
         Whether it keeps to the budget, and does not choose its own number of rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksubsel.baselines.adaptive import Selection, Strategy, View
+    >>> class LargestLoss(Strategy):
+    ...     every, records_losses = 1, True
+    ...
+    ...     def select(self, view, budget, rng):
+    ...         losses = np.nan_to_num(view.losses, nan=np.inf)  # those never trained on first
+    ...         rows = np.argsort(-losses, kind="stable")[:budget]
+    ...         return Selection(rows, np.ones(budget), losses[rows])
+    >>> view = View(4, losses=np.array([0.5, np.nan, 2.0, 0.1]))
+    >>> LargestLoss().select(view, 2, None).rows
+    array([1, 2])
     """
 
     _parameter_constraints: dict = {}

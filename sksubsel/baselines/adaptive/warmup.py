@@ -41,6 +41,15 @@ class WarmUpStrategy(Strategy):
     .. [2] E. Jain, T. Nandy, G. Aggarwal, A. Tendulkar, R. Iyer, A. De, "Efficient data subset
        selection to generalize training across models: transductive and inductive networks",
        NeurIPS 2023.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sksubsel.baselines.adaptive import LastLayerGradients, View, WarmUpStrategy
+    >>> residual = np.array([[0.1, -0.1], [0.8, -0.8], [0.3, -0.3], [0.5, -0.5]])
+    >>> view = View(4, gradients=lambda: LastLayerGradients(residual))
+    >>> WarmUpStrategy(score="el2n").select(view, 2, None).rows
+    array([1, 3])
     """
 
     _parameter_constraints: dict = {

@@ -64,6 +64,13 @@ def beta(
     ValueError
         If a score is negative, `confidence` leaves [0, 1] or has another shape, or a parameter
         is not positive.
+
+    Examples
+    --------
+    >>> from sksubsel.baselines.sampling import beta
+    >>> rows = beta([0.1, 0.4, 0.3, 0.2], 2, confidence=[0.9, 0.2, 0.5, 0.8], rng=0)
+    >>> rows.shape
+    (2,)
     """
     log_weights = _log_weights(
         check_scores(scores, budget), budget, confidence, concentration, exponent

@@ -36,6 +36,13 @@ def neighbor_graph(features, n_neighbors=10):
     ------
     ValueError
         If `features` are not a finite matrix or `n_neighbors` is not positive.
+
+    Examples
+    --------
+    >>> from sksubsel.baselines.sampling import neighbor_graph
+    >>> neighbors, distances = neighbor_graph([[0.0], [1.0], [3.0]], n_neighbors=1)
+    >>> neighbors.ravel(), distances.ravel()
+    (array([1, 0, 1]), array([0.5, 0.5, 2. ]))
     """
     features = np.asarray(features)
     if features.ndim != 2 or 0 in features.shape:
@@ -109,6 +116,12 @@ def d2(
     ValueError
         If neither or both of `features` and `graph` are given, shapes disagree, or a parameter
         is out of its range.
+
+    Examples
+    --------
+    >>> from sksubsel.baselines.sampling import d2
+    >>> d2([1.0, 0.9, 0.5], 2, features=[[0.0], [0.1], [9.0]], n_neighbors=1)
+    array([0, 2])
     """
     scores = check_scores(scores, budget)
     for name, value in {"gamma_forward": gamma_forward, "gamma_reverse": gamma_reverse}.items():

@@ -88,6 +88,11 @@ def gumbel(scores, budget, *, rng=None, strata=None, stratify=None, temperature=
     -------
     ndarray of shape (B,), int64
         Ascending, distinct.
+
+    Examples
+    --------
+    >>> gumbel([3.0, 1.0, 2.0, 3.0], 2, temperature=1e-3, rng=0)  # nearly the top
+    array([0, 3])
     """
     if not 0 < temperature < np.inf:
         raise ValueError(f"temperature must be a float in (0, inf); got {temperature}")

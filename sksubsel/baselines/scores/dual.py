@@ -37,6 +37,12 @@ def dual(proba, y, *, window=10) -> np.ndarray:
     ------
     ValueError
         If `window` is out of its range.
+
+    Examples
+    --------
+    >>> proba = [[[0.5, 0.5], [0.9, 0.1]], [[0.8, 0.2], [0.9, 0.1]]]  # two epochs, two rows
+    >>> dual(proba, [0, 0]).round(3)
+    array([0.074, 0.   ])
     """
     if window < 2:
         raise ValueError(f"window must be an int in [2, inf); got {window}")
@@ -65,5 +71,10 @@ def confidence(proba, y) -> np.ndarray:
     Returns
     -------
     ndarray of shape (N,), float64
+
+    Examples
+    --------
+    >>> confidence([[[0.5, 0.5], [0.9, 0.1]], [[0.7, 0.3], [0.9, 0.1]]], [0, 0]).round(3)
+    array([0.6, 0.9])
     """
     return row_by_row(lambda p, own, _: p[:, np.arange(len(own)), own].mean(0), proba, y)

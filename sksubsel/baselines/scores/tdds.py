@@ -44,6 +44,12 @@ def tdds(proba, y=None, *, window=5, decay=0.9) -> np.ndarray:
     ------
     ValueError
         If `window` or `decay` is out of its range.
+
+    Examples
+    --------
+    >>> proba = [[[0.5, 0.5], [0.9, 0.1]], [[0.8, 0.2], [0.9, 0.1]], [[0.8, 0.2], [0.9, 0.1]]]
+    >>> tdds(proba, window=3).round(3)  # the second row never moves
+    array([0.356, 0.   ])
     """
     if window < 3:
         raise ValueError(f"window must be an int in [3, inf); got {window}")
