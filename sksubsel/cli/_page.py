@@ -51,7 +51,7 @@ class Page:
 
     def figure(self, display, caption):
         """A drawn display; its figure is closed."""
-        from sksubsel.plotting import figure_svg
+        from sksubsel.plotting._style import figure_svg
 
         data = base64.b64encode(figure_svg(display.figure_)).decode()
         caption = html.escape(caption)

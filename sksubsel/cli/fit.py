@@ -61,7 +61,7 @@ def fit(data, labels, target, image_size, zoo_folder, out, epochs, include_zoo, 
     from sksubsel.approximator import ModelApproximator
     from sksubsel.cli._zoo_folder import ZooFolder
     from sksubsel.encoder import ArchitectureEncoder
-    from sksubsel.persistence import check_folder
+    from sksubsel.persistence.net import check_folder
     from sksubsel.subselnet import SubSelNet
 
     check_device(device)

@@ -1,6 +1,5 @@
 """Displays in the manner of scikit-learn: `from_*`, `.plot(ax=None)`, `.ax_`, `.figure_`."""
 
-from sksubsel.plotting._style import figure_svg
 from sksubsel.plotting.amortization import AmortizationDisplay
 from sksubsel.plotting.architecture import ArchitectureDisplay
 from sksubsel.plotting.calibration import ApproximatorCalibrationDisplay
@@ -19,5 +18,4 @@ __all__ = [
     "SubsetDisplay",
     "TradeoffDisplay",
     "TrainingDisplay",
-    "figure_svg",
 ]

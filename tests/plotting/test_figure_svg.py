@@ -2,7 +2,7 @@ import xml.etree.ElementTree as ET
 
 import matplotlib.pyplot as plt
 
-from sksubsel.plotting import figure_svg
+from sksubsel.plotting._style import figure_svg
 
 
 def draw():
