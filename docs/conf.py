@@ -81,7 +81,7 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "download_all_examples": False,
     "remove_config_comments": True,
-    "min_reported_time": 1,
+    "write_computation_times": False,  # a page with scripts from elsewhere
 }
 
 

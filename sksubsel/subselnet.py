@@ -118,16 +118,18 @@ class SubSelNet(TransformerMixin, BaseEstimator):
 
     Examples
     --------
-    >>> from sksubsel import ArchitectureClassifier, ArchitectureEncoder, ModelZoo, SubSelNet
+    >>> from sksubsel import ArchitectureClassifier, ArchitectureEncoder
+    >>> from sksubsel import ModelApproximator, ModelZoo, SubSelNet
     >>> from sksubsel.datasets import load_digits_images
     >>> from sksubsel.spaces import MLP
     >>> X, y = load_digits_images(return_X_y=True)
     >>> *seen, unseen = MLP(depths=(1, 2), widths=(8, 16)).sample(21, random_state=0)
     >>> recipe = ArchitectureClassifier(max_epochs=2)
     >>> zoo = ModelZoo(recipe, n_pretrained=4, random_state=0).fit(seen, X[:200], y[:200])
-    >>> encoder = ArchitectureEncoder(max_epochs=5)  # enough for a glance
-    >>> net = SubSelNet(budget=20, encoder=encoder, on_novel="ignore", random_state=0)
-    >>> net.fit(seen, zoo).select(unseen).shape
+    >>> quick = {"encoder": ArchitectureEncoder(max_epochs=5), "on_novel": "ignore"}
+    >>> quick["approximator"] = ModelApproximator(max_epochs=2)  # left out, both take longer
+    >>> net = SubSelNet(budget=20, **quick, random_state=0).fit(seen, zoo)
+    >>> net.select(unseen).shape
     (20,)
     """
 

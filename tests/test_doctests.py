@@ -27,12 +27,12 @@ PUBLIC = [
 ] + ["sksubsel.base", "sksubsel.features", "sksubsel.metrics"]
 
 
-def tests_of(name):
+def examples_of(name):
     module = importlib.import_module(name)
     return [test for test in doctest.DocTestFinder().find(module, name) if test.examples]
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if tests_of(name)])
+@pytest.mark.parametrize("name", [name for name in MODULES if examples_of(name)])
 def test_examples_run(name, tmp_path, monkeypatch):
     if name in NEEDS:
         pytest.importorskip(NEEDS[name])
@@ -41,7 +41,7 @@ def test_examples_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # what an example writes
     runner = doctest.DocTestRunner(optionflags=FLAGS, verbose=False)
     report: list = []
-    for test in tests_of(name):
+    for test in examples_of(name):
         runner.run(test, out=report.append)
     assert runner.failures == 0, "".join(report)
     assert runner.tries > 0

@@ -146,10 +146,10 @@ def compare(
     ...     budgets=(0.1,), seeds=(0,),
     ... )
     >>> table[["budget", "method", "n_selected"]]
-       budget    method  n_selected
-    0     0.1    random          30
-    1     0.1   herding          30
-    2     1.0  all data         300
+       budget     method  n_selected
+    0     1.0  full data         300
+    1     0.1     random          30
+    2     0.1    herding          30
     """
     archs = as_architectures(archs)
     X_test, y_test, counts, seeds = check_run(zoo, archs, X_test, y_test, budgets, seeds)

@@ -53,11 +53,11 @@ class SubsetDisplay:
 
     Examples
     --------
-    >>> from sksubsel.baselines import RidgeDesign
+    >>> from sksubsel.baselines import Herding
     >>> from sksubsel.datasets import load_digits_images
     >>> from sksubsel.plotting import SubsetDisplay
     >>> X, y = load_digits_images(return_X_y=True)
-    >>> selector = RidgeDesign(50, random_state=0).fit(X, y)
+    >>> selector = Herding(50).fit(X, y)
     >>> display = SubsetDisplay.from_selection(X, y, selector.sample_indices_, n_per_class=3)
     >>> display.images.shape
     (60, 8, 8, 3)

@@ -82,8 +82,9 @@ class HalvingSearch(BaseSearch):  # noqa: D101 (below)
     ...     factor=2, random_state=0,
     ... ).fit(X[:500], y[:500])
     >>> search.results_.groupby("round").n_selected.agg(["count", "max"]).to_numpy()
-    array([[ 4, 40],
-           [ 2, 80]])
+    array([[ 4, 20],
+           [ 2, 40],
+           [ 1, 80]])
     """
 
     _parameter_constraints: dict = {

@@ -104,7 +104,7 @@ def rank(
     ...     budget=0.2, estimator=ArchitectureClassifier(max_epochs=3),
     ... )
     >>> table.n_selected.tolist(), table.architecture[0] == archs[table.place[0]]
-    ([100, 100, 100], True)
+    ([100.0, 100.0, 100.0], True)
     """
     archs = distinct_architectures(archs)
     seeds = check_seeds(seeds)

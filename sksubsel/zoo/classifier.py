@@ -282,7 +282,7 @@ class ArchitectureClassifier(ClassifierMixin, _ArchitectureEstimator):  # noqa: 
     >>> model = ArchitectureClassifier(arch, max_epochs=5, random_state=0)
     >>> model = model.fit(X[:1000], y[:1000])
     >>> model.score(X[1000:], y[1000:]) > 0.8, model.n_parameters_
-    (True, 2474)
+    (True, 2442)
     """
 
     _parameter_constraints: dict = {
