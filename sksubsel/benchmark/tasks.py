@@ -31,7 +31,7 @@ class Training(NamedTuple):
 
     key: str
     method: str
-    given: int | float  # the budget
+    given: int | float | None  # the budget
     budget: int | None  # as a count; None: all instances
     arch: Any
     seed: int
