@@ -17,7 +17,7 @@ MODULES = sorted(
 )
 NEEDS = {"sksubsel.datasets.image_files": "PIL", "sksubsel.datasets.image_folder": "PIL"}
 # Made by others, not called by users; or with nothing to show but a file on somebody's disk.
-NO_EXAMPLE = {"SavedModelError", "load_net", "save_net"}
+NO_EXAMPLE = {"TuneResult", "SavedModelError", "load_net", "save_net"}
 PUBLIC = [
     name
     for name in ["sksubsel", *MODULES]

@@ -30,7 +30,7 @@ _NOT_TUNED = ("architecture", "classes", "random_state", "device", "verbose")
 class TuneResult:
     """What `tune` found.
 
-    Attributes
+    Parameters
     ----------
     results : DataFrame
         One row per trial, in the order in which they were proposed: ``architecture``, its
