@@ -20,7 +20,6 @@ from sksubsel import (
 )
 from sksubsel.datasets import load_digits_images
 from sksubsel.spaces import MLP
-from sksubsel.zoo import zoo as zoo_module
 
 N, ALL = 200, 260
 
@@ -108,7 +107,7 @@ def test_append_predictions(known, no_training, tmp_path):
 
 
 def test_append_in_memory_of_a_disk(known, no_training, monkeypatch):
-    monkeypatch.setattr(zoo_module, "_MAX_IN_MEMORY", 1000)
+    monkeypatch.setattr("sksubsel.zoo.stack._MAX_IN_MEMORY", 1000)
     zoo = known.zoo.append(*known.more)
     assert isinstance(zoo.predictions_, np.memmap)
     monkeypatch.undo()
