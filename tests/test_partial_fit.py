@@ -20,6 +20,7 @@ from sksubsel import (
 )
 from sksubsel.datasets import load_digits_images
 from sksubsel.spaces import MLP
+from sksubsel.zoo import zoo as zoo_module
 
 N, ALL = 200, 260
 
