@@ -10,7 +10,7 @@ In the folder: zoo/, checkpoints of the searches and nas.csv, from which an inte
 nas.png.
 
 Run: python benchmarks/protocol/nas.py [--folder nas] [--budgets 0.1 0.2 0.4] [--seeds 0]
-     [--images 6000] [--epochs 6] [--final-epochs 6] [--zoo 6] [--drawn 3]
+     [--images 4000] [--epochs 6] [--final-epochs 6] [--zoo 6] [--drawn 3]
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main():
     parser.add_argument("--folder", type=Path, default=Path("nas"))
     parser.add_argument("--budgets", type=float, nargs="+", default=[0.1, 0.2, 0.4])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--images", type=int, default=6000)
+    parser.add_argument("--images", type=int, default=4000)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--final-epochs", type=int, default=6)
     parser.add_argument("--zoo", type=int, default=6, help="networks trained for SubSelNet")
