@@ -163,7 +163,8 @@ class Store:
         ValueError
             If the entry is missing, damaged, or has no weights.
         """
-        name, networks = _name(arch), {}
+        name = _name(arch)
+        networks: dict[int, dict] = {}
         try:
             with self._files.open(name) as file, np.load(file, allow_pickle=False) as entry:
                 for field in filter(_is_weight, entry.files):
