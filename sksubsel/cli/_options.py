@@ -119,17 +119,17 @@ def verbosity() -> int:
 
 
 @contextlib.contextmanager
-def counted(category: type[Warning]):
+def counted(kind: type[Warning]):
     """A list that gets each warning of a kind, which is shown all the same."""
     found: list = []
     with warnings.catch_warnings():
-        warnings.simplefilter("always", category)
+        warnings.simplefilter("always", kind)
         show = warnings.showwarning
 
-        def note(message, kind, *args, **kwargs):
-            if issubclass(kind, category):
+        def note(message, category, filename, lineno, file=None, line=None):
+            if issubclass(category, kind):
                 found.append(str(message))
-            show(message, kind, *args, **kwargs)
+            show(message, category, filename, lineno, file, line)
 
         warnings.showwarning = note  # type: ignore[assignment]
         yield found
