@@ -64,7 +64,8 @@ def run(plan, shared, *, n_trials, n_startup_trials, n_jobs, resources) -> None:
         stack.enter_context(_cluster(n_jobs))
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         if n_jobs == -1:
-            n_jobs = max(1, int(ray.cluster_resources()["CPU"] / (resources.get("cpu") or 1)))
+            n_cpus = ray.cluster_resources().get("CPU", 1)
+            n_jobs = max(1, int(n_cpus / (resources.get("cpu") or 1)))
         sampler = optuna.samplers.TPESampler(
             n_startup_trials=n_startup_trials, constant_liar=n_jobs > 1, seed=shared.seed
         )
