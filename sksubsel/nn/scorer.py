@@ -45,11 +45,12 @@ class ScorerNet(nn.Module):
 def inductive_objective(
     logits: Tensor, losses: Tensor, lam: float, beta: float, sampling_fraction: float
 ) -> Tensor:
-    """Objective of Eq. 10 on a batch of instances, the mean over architectures.
+    """Inductive objective of a batch of instances, the mean over architectures.
 
-    With scores ``pi = sigmoid(logits)`` and the draw's distribution ``p_i = pi_i / sum_j pi_j``:
-    ``sum_i p_i l_i - lam H(p) + beta (mean_i pi_i / (B / N) - 1)^2``. H is taken relative to the
-    uniform distribution of the batch (H - log n), so that the value means the same for any batch.
+    The paper's Eq. 10. With scores ``pi = sigmoid(logits)`` and the draw's distribution
+    ``p_i = pi_i / sum_j pi_j``: ``sum_i p_i l_i - lam H(p) + beta (mean_i pi_i / (B / N) - 1)^2``.
+    H is taken relative to the uniform distribution of the batch (H - log n), so that the value
+    means the same for any batch.
 
     Parameters
     ----------
