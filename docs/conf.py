@@ -4,8 +4,8 @@ Build with ``tox -e docs``, or after ``pip install -e ".[docs]"`` with
 
     sphinx-build -W -n docs docs/_build/html
 
-Nothing is fetched: no inventories of other projects, MathJax from a package. The examples run
-one after the other, so that no two trainings are made side by side.
+Nothing is fetched while building (a reader's browser fetches MathJax). The examples run one after
+the other, so that no two trainings are made side by side.
 """
 
 import os
@@ -26,11 +26,11 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
-    "sphinx-mathjax-offline",
 ]
 exclude_patterns = ["_build", "_templates", "gallery/*.ipynb", "gallery/*.py"]
 templates_path = ["_templates"]
