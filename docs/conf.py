@@ -9,12 +9,17 @@ the other, so that no two trainings are made side by side.
 """
 
 import os
+import pathlib
+import shutil
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small trainings are quicker so
 
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  an example has it
 
 import sksubsel
+
+# Else pages of names that are gone would stay.
+shutil.rmtree(pathlib.Path(__file__).parent / "api" / "generated", ignore_errors=True)
 
 project = "sksubsel"
 author = "The sksubsel developers"

@@ -89,7 +89,8 @@ def settings(X, X_test, y, y_test):
     }  # fmt: skip
     for name, search in searches.items():
         search.fit(X, y)
-        best = {key.removeprefix("estimator__"): v for key, v in search.best_params_.items()}
+        # halving's best also have the number of rows, which is the selector's
+        best = {key.removeprefix("estimator__"): search.best_params_[key] for key in grid}
         print(f"{name:29} {best}, test {SVC(**best).fit(X, y).score(X_test, y_test):.3f}")
 
 
