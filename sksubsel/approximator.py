@@ -240,8 +240,8 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If embeddings, task, classes or the first instances are others than before; then
-            nothing is changed.
+            If the embeddings' length, the task, the number of outputs or the labels of the first
+            instances are others than before; then nothing is changed.
 
         Notes
         -----

@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, check_memory
 
+from sksubsel._digest import digest
 from sksubsel._validation import check_budget, check_device, warn_caller
 from sksubsel.approximator import ModelApproximator
 from sksubsel.architectures import as_architectures
@@ -325,6 +326,8 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         times.append(time.perf_counter())
         selector = clone(self.selector_).fit(approximator.transform(embeddings), zoo)
         times.append(time.perf_counter())
+        zoo = copy.copy(zoo)  # which tells this net from one fitted anew on the same zoo
+        zoo._appended = digest(getattr(zoo, "_appended", ""), "partial_fit", self.n_samples_)
         self.approximator_, self.selector_, self.zoo_ = approximator, selector, zoo
         self.n_samples_ = len(zoo.y_)
         seconds = {"approximator": times[1] - times[0], "selector": times[2] - times[1]}

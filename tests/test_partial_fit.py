@@ -1,5 +1,6 @@
 """Instances that come after the fit: the zoo is asked about them, and trains nothing."""
 
+import copy
 import pickle
 from types import SimpleNamespace
 
@@ -18,6 +19,7 @@ from sksubsel import (
     SubSelNet,
     SubsetSelector,
 )
+from sksubsel.benchmark.records import selector_key
 from sksubsel.datasets import load_digits_images
 from sksubsel.spaces import MLP
 from sksubsel.zoo import zoo as zoo_module
@@ -51,6 +53,20 @@ def no_training(monkeypatch):
         raise AssertionError("a network is trained")
 
     monkeypatch.setattr(zoo_module, "train_architecture", fail)
+
+
+def test_records_tell_it_from_a_fresh_fit(known, no_training):
+    rng = np.random.default_rng(0)
+    told = [rng.dirichlet(np.ones(10), (5, ALL - N)) for _ in range(2)]
+    zoos = [known.zoo.append(*known.more)]
+    zoos += [known.zoo.append(*known.more, predictions=each) for each in told]
+    nets = [copy.copy(known.net).partial_fit(known.archs, zoo) for zoo in zoos]
+    nets.append(clone(known.net).fit(known.archs, zoos[0]))
+    keys = [selector_key(net) for net in nets]
+    assert len(set(keys)) == 4
+    twin = copy.copy(known.net).partial_fit(known.archs, zoos[0])
+    assert selector_key(twin) == selector_key(pickle.loads(pickle.dumps(twin))) == keys[0]
+    assert selector_key(known.net) not in keys
 
 
 @pytest.fixture

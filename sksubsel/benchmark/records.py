@@ -164,7 +164,9 @@ def record_key(recipe, selector, arch, budget, seed, soft) -> str:
 
 def _zoo(zoo):
     archs = [architecture_key(arch) for arch in zoo.architectures_]
-    return archs, zoo.trained_, zoo.n_seeds, zoo._seed, recipe_key(zoo, None, None)
+    known = archs, zoo.trained_, zoo.n_seeds, zoo._seed, recipe_key(zoo, None, None)
+    appended = getattr(zoo, "_appended", None)
+    return known if appended is None else (*known, appended)
 
 
 def _params(estimator, *left_out):

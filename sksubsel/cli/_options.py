@@ -45,6 +45,11 @@ class Command(click.Command):
             spread.append(arg)
         return super().parse_args(ctx, spread)
 
+    def collect_usage_pieces(self, ctx):
+        """The argument first: behind a repeatable option it would be one of its values."""
+        options, *arguments = super().collect_usage_pieces(ctx)
+        return [*arguments, options]
+
     def invoke(self, ctx):
         """The exit code of what the callback returned, after its document was written."""
         as_json = ctx.params.pop("as_json", False)
@@ -131,7 +136,7 @@ def counted(kind: type[Warning]):
                 found.append(str(message))
             show(message, category, filename, lineno, file, line)
 
-        warnings.showwarning = note  # type: ignore[assignment]
+        warnings.showwarning = note
         yield found
 
 

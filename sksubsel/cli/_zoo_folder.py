@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from sklearn.utils.multiclass import type_of_target
@@ -40,30 +41,38 @@ class ZooFolder:
         Raises
         ------
         ValueError
-            If the folder was begun with other settings, or holds other files.
+            If something was trained in the folder with other settings, or it holds other files.
         """
         if self.path.exists() and not self.path.is_dir():
             raise ValueError(f"--store must be a folder; {self.path} is a file")
-        if (self.path / _SETTINGS).exists():
-            kept = self.read()[0]
+        begun = (self.path / _SETTINGS).exists()
+        if begun:
+            kept, finished = self.read()
             changed = sorted(
                 name
                 for name in kept.keys() | settings.keys()
                 if kept.get(name) != settings.get(name)
             )
-            if changed:
+            if not changed:
+                return read_architectures(self.path / _ARCHITECTURES)
+            if finished or any((self.path / _STORE).glob("*.npz")):
                 name = changed[0]
                 raise ValueError(
                     f"{self.path} was begun with {name} {kept.get(name)!r}; got "
                     f"{settings.get(name)!r} (give another folder, or the same settings)"
                 )
-            return read_architectures(self.path / _ARCHITECTURES)
-        if self.path.exists() and any(
+            shutil.rmtree(self.path / _STORE, ignore_errors=True)  # nothing is trained yet
+        elif self.path.exists() and any(
             one.name != _ARCHITECTURES and not one.name.endswith(".tmp")
             for one in self.path.iterdir()
         ):
             raise ValueError(f"--store {self.path} has other files in it; give a new folder")
         archs = draw()
+        if settings["n_pretrained"] > len(archs):
+            raise ValueError(
+                f"--n-pretrained must be at most the number of architectures, {len(archs)}; got "
+                f"{settings['n_pretrained']}"
+            )
         self.path.mkdir(parents=True, exist_ok=True)
         self._write(_ARCHITECTURES, "".join(to_line(arch) + "\n" for arch in archs))
         self._write_settings(settings, finished=False)  # last: with it the folder is whole

@@ -110,6 +110,7 @@ ZOO_LAYOUTS = [
             "errors_": plain,
             "_seed": whole(),
         },
+        optional={"_appended": plain},
         derived=("_store",),
         lost=("store", "keep_weights"),  # a place on some disk, and what is kept there
     ),

@@ -183,7 +183,8 @@ class BaseSearch(BestEstimator, ABC):
         )  # fmt: skip
         self._seed, self._rows = seed, []
         try:
-            self._search(plan, rng)
+            with progress:
+                self._search(plan, rng)
             self.results_ = pd.DataFrame(self._rows)
         finally:
             del self._trials, self._rows  # they hold the data

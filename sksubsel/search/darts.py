@@ -268,43 +268,44 @@ class DARTSSearch(BestEstimator):
         progress = Progress("DARTSSearch", "epochs", self.max_epochs - n_done, self.verbose)
         if n_done:
             progress.say(f"{n_done} of {self.max_epochs} epochs are in {self.checkpoint}")
-        for epoch in range(n_done, self.max_epochs):
-            start = time.perf_counter()
-            genotype = derive_genotype(**training.operation_weights())
-            selected = selections.kind != "full" and repr(genotype) != state["genotype"]
-            # a selector of (X, y) knows no architecture, and is asked once
-            selected = selected and not (state["genotype"] and selections.kind == "rows")
-            if selected:
-                self._select(state, selections, genotype, count)
-            selection_time = time.perf_counter() - start
-            state["genotype"] = repr(genotype)
-            rows = torch.arange(len(halves)) if state["rows"] is None else state["rows"]
-            train_rows, valid_rows = rows[~halves[rows]], rows[halves[rows]]
-            if min(len(train_rows), len(valid_rows)) < 2:
-                raise ValueError(
-                    "budget must leave two rows in each half of the data at least; of "
-                    f"{len(rows)} rows {len(train_rows)} and {len(valid_rows)} were left"
+        with progress:
+            for epoch in range(n_done, self.max_epochs):
+                start = time.perf_counter()
+                genotype = derive_genotype(**training.operation_weights())
+                selected = selections.kind != "full" and repr(genotype) != state["genotype"]
+                # a selector of (X, y) knows no architecture, and is asked once
+                selected = selected and not (state["genotype"] and selections.kind == "rows")
+                if selected:
+                    self._select(state, selections, genotype, count)
+                selection_time = time.perf_counter() - start
+                state["genotype"] = repr(genotype)
+                rows = torch.arange(len(halves)) if state["rows"] is None else state["rows"]
+                train_rows, valid_rows = rows[~halves[rows]], rows[halves[rows]]
+                if min(len(train_rows), len(valid_rows)) < 2:
+                    raise ValueError(
+                        "budget must leave two rows in each half of the data at least; of "
+                        f"{len(rows)} rows {len(train_rows)} and {len(valid_rows)} were left"
+                    )
+                weight = None if state["weight"] is None else state["weight"].to(training.X.device)
+                train_loss = training.epoch(epoch, train_rows, valid_rows, weight)
+                valid_loss, accuracy = training.evaluate(valid_rows)
+                state["history"].append(
+                    {
+                        "epoch": epoch + 1,
+                        "genotype": state["genotype"],
+                        "selected": bool(selected),
+                        "n_selected": len(rows),
+                        "train_loss": train_loss,
+                        "valid_loss": valid_loss,
+                        "valid_accuracy": accuracy,
+                        "selection_time": selection_time,
+                        "seconds": time.perf_counter() - start,
+                    }
                 )
-            weight = None if state["weight"] is None else state["weight"].to(training.X.device)
-            train_loss = training.epoch(epoch, train_rows, valid_rows, weight)
-            valid_loss, accuracy = training.evaluate(valid_rows)
-            state["history"].append(
-                {
-                    "epoch": epoch + 1,
-                    "genotype": state["genotype"],
-                    "selected": bool(selected),
-                    "n_selected": len(rows),
-                    "train_loss": train_loss,
-                    "valid_loss": valid_loss,
-                    "valid_accuracy": accuracy,
-                    "selection_time": selection_time,
-                    "seconds": time.perf_counter() - start,
-                }
-            )
-            if self.checkpoint is not None:
-                write_checkpoint(self.checkpoint, {**state, "training": training.state()})
-            progress.step()
-            progress.say(f"train loss {train_loss:.4f}, validation accuracy {accuracy:.4f}")
+                if self.checkpoint is not None:
+                    write_checkpoint(self.checkpoint, {**state, "training": training.state()})
+                progress.step()
+                progress.say(f"train loss {train_loss:.4f}, validation accuracy {accuracy:.4f}")
 
     def _select(self, state, selections, genotype, count):
         """Rows, and weights if they have some, for an architecture, into `state`."""

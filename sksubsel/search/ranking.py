@@ -126,11 +126,12 @@ def rank(
     X_val, y_val = judging
     selector = check_selector(selector, X, codes)
     count = None if selector is None else check_budget(budget, len(X))
-    trials = Trials(
-        trainer, X_val, y_val, selector, path=records_file, name="rank", on_error=on_error,
-        n_jobs=n_jobs, progress=Progress("rank", "trainings", len(archs) * len(seeds), verbose),
-    )  # fmt: skip
-    found = trials.run([Trial(arch, count, seed) for arch in archs for seed in seeds])
+    with Progress("rank", "trainings", len(archs) * len(seeds), verbose) as progress:
+        trials = Trials(
+            trainer, X_val, y_val, selector, path=records_file, name="rank", on_error=on_error,
+            n_jobs=n_jobs, progress=progress,
+        )  # fmt: skip
+        found = trials.run([Trial(arch, count, seed) for arch in archs for seed in seeds])
     names = ["accuracy", "n_selected", "selection_time", "training_time"]
     means = pd.DataFrame(found)[names].groupby(np.arange(len(found)) // len(seeds))
     table = means.mean()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import tempfile
@@ -61,7 +62,7 @@ def run(plan, shared, *, n_trials, n_startup_trials, n_jobs, resources) -> None:
     with ExitStack() as stack:
         stack.enter_context(_quiet())
         stack.enter_context(_as_before())
-        stack.enter_context(_cluster(n_jobs))
+        stack.enter_context(_cluster(n_jobs, resources))
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         if n_jobs == -1:
             n_cpus = ray.cluster_resources().get("CPU", 1)
@@ -169,20 +170,35 @@ def _number(trial):
 
 
 @contextmanager
-def _cluster(n_jobs):
+def _cluster(n_jobs, resources):
     """The Ray that is connected; else one of this machine, or of RAY_ADDRESS, for the time."""
     if ray.is_initialized():
+        _check_resources(resources)
         yield
         return
     options = {"log_to_driver": False, "logging_level": logging.ERROR}
     if not os.environ.get("RAY_ADDRESS"):
-        n_cpus = (os.cpu_count() or 1) if n_jobs == -1 else n_jobs
+        n_cpus = os.cpu_count() or 1
+        if n_jobs != -1:
+            n_cpus = math.ceil(n_jobs * max(1, resources.get("cpu") or 1))
         options |= {"num_cpus": n_cpus, "include_dashboard": False}
     ray.init(**options)
     try:
+        _check_resources(resources)
         yield
     finally:
         ray.shutdown()
+
+
+def _check_resources(resources):
+    """Raise ValueError if no trial could ever begin: Ray would wait for them without a word."""
+    there = ray.cluster_resources()
+    for name, asked in resources.items():
+        most = there.get({"cpu": "CPU", "gpu": "GPU"}.get(name, name), 0)
+        if asked is not None and asked > most:
+            raise ValueError(
+                f"resources must be on the Ray cluster; got {name}={asked}, and it has {most:g}"
+            )
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import time
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.metrics import r2_score
 from threadpoolctl import threadpool_limits
 
 from sksubsel._net import torch_threads
@@ -87,6 +88,16 @@ def run_trial(shared, task, report) -> None:
             tell({"epoch": told + 1, "error": problem, "diverged": diverged, "ended": True})
 
 
+def _score(model, X, y):
+    """Accuracy or R^2; FloatingPointError where the last steps have made the network useless."""
+    outputs = model.predict_proba(X) if hasattr(model, "classes_") else model.predict(X)
+    if not np.isfinite(outputs).all():
+        raise FloatingPointError("what the network says became NaN or infinite")
+    if hasattr(model, "classes_"):
+        return float((model.classes_[outputs.argmax(axis=1)] == y).mean())
+    return float(r2_score(y, outputs))
+
+
 def _train(shared, task, report):
     trainer = shared.trainer.changed(task.params)
     chosen = shared.chosen[task.arch.hash]
@@ -97,7 +108,7 @@ def _train(shared, task, report):
     def score(estimator, epoch, ended):
         nonlocal scoring, waiting
         begin = time.perf_counter()
-        score = float(estimator().score(shared.X_val, shared.y_val))
+        score = _score(estimator(), shared.X_val, shared.y_val)
         now = time.perf_counter()
         scoring += now - begin
         report(

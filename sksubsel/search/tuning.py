@@ -197,32 +197,34 @@ def tune(
     count = None if selector is None else check_budget(budget, len(trainer.X_))
     allowed = set(trainer.estimator_.get_params(deep=False)) - set(_NOT_TUNED)
     space = as_param_space(param_space, allowed)
-    progress = Progress("tune", "trials", n_trials, verbose)
-    plan = Plan(space, allowed, trainer.estimator_, archs, store, on_error, progress)
+    plan = Plan(space, allowed, trainer.estimator_, archs, store, on_error)
     runner.check(plan)
-    progress.say(f"selecting for {len(archs)} architectures")
-    selections = Selections(selector, trainer)
-    chosen = {
-        arch.hash: selections.choose(
-            Training("", "tune", count, count, arch, seed, False), trainer.device
-        )
-        for arch in archs
-    }
-    times = {key: 0.0 if one.meter is None else one.meter.seconds for key, one in chosen.items()}
-    chosen = {key: one._replace(meter=None) for key, one in chosen.items()}  # it can't be sent
-    shared = Shared(trainer, X_val, y_val, chosen, count, seed, grace_period, factor)
-    plan.begin(shared, records.selector_key(selector), times)
-    runner.run(
-        plan, shared, n_trials=n_trials, n_startup_trials=n_startup_trials, n_jobs=n_jobs,
-        resources=resources,
-    )  # fmt: skip
-    results = plan.results()
-    best = _best(results)
-    progress.say(f"best score {best.score:.4f}, with {best.params}")
-    refitted = None
-    if refit:
-        progress.say(f"training with these on all {len(X)} instances")
-        refitted = everything.train(best.architecture, random_state=seed, **best.params)
+    with Progress("tune", "trials", n_trials, verbose) as progress:
+        progress.say(f"selecting for {len(archs)} architectures")
+        selections = Selections(selector, trainer)
+        chosen = {
+            arch.hash: selections.choose(
+                Training("", "tune", count, count, arch, seed, False), trainer.device
+            )
+            for arch in archs
+        }
+        times = {
+            key: 0.0 if one.meter is None else one.meter.seconds for key, one in chosen.items()
+        }
+        chosen = {key: one._replace(meter=None) for key, one in chosen.items()}  # it can't be sent
+        shared = Shared(trainer, X_val, y_val, chosen, count, seed, grace_period, factor)
+        plan.begin(shared, records.selector_key(selector), times, progress)
+        runner.run(
+            plan, shared, n_trials=n_trials, n_startup_trials=n_startup_trials, n_jobs=n_jobs,
+            resources=resources,
+        )  # fmt: skip
+        results = plan.results()
+        best = _best(results)
+        progress.say(f"best score {best.score:.4f}, with {best.params}")
+        refitted = None
+        if refit:
+            progress.say(f"training with these on all {len(X)} instances")
+            refitted = everything.train(best.architecture, random_state=seed, **best.params)
     return TuneResult(
         results, best.params, best.architecture, float(best.score), refitted,
         len(trainer.X_), len(X_val),

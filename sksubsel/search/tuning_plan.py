@@ -31,7 +31,6 @@ class Plan:
     archs : list of Architecture
     store : path or None
     on_error : {"raise", "warn"}
-    progress : Progress
 
     Attributes
     ----------
@@ -40,9 +39,9 @@ class Plan:
     n_finished : int
     """
 
-    def __init__(self, space, allowed, estimator, archs, store, on_error, progress):
+    def __init__(self, space, allowed, estimator, archs, store, on_error):
         self.space, self.allowed, self.estimator = space, allowed, estimator
-        self.archs, self.store, self.on_error, self.progress = archs, store, on_error, progress
+        self.archs, self.store, self.on_error = archs, store, on_error
         self.error, self.n_finished = None, 0
         self._tasks: list[TrialTask] = []
         self._reports: list[list[dict]] = []
@@ -54,9 +53,9 @@ class Plan:
                 record["key"]: record["reports"] for record in found if "reports" in record
             }
 
-    def begin(self, shared, selector_key, selection_times):
+    def begin(self, shared, selector_key, selection_times, progress):
         """Take up what all trials share, and what each architecture's selection took."""
-        self._shared, self._selector_key = shared, selector_key
+        self._shared, self._selector_key, self._progress = shared, selector_key, progress
         self._selection_times = selection_times
         self._recipe = records.recipe_key(shared.trainer, shared.X_val, shared.y_val)
 
@@ -113,7 +112,7 @@ class Plan:
         """Record a trial that is finished or was ended."""
         task, reports = self._tasks[number], self._reports[number]
         self.n_finished += 1
-        self.progress.step()
+        self._progress.step()
         known = self._done.get(task.key, [])
         if _failed(reports) or len(known) >= len(reports):
             return

@@ -42,10 +42,11 @@ def recipe_settings(estimator, left_out=()) -> list:
     """
     params = estimator.get_params(deep=False)
     unused = set(left_out)
-    if params.get("schedule", "step") != "step":
-        unused |= {"step_size", "gamma"}
-    if not params.get("nesterov"):
-        unused.add("nesterov")
+    if params.keys() >= {"schedule", "step_size", "gamma", "nesterov"}:  # a recipe of ours
+        if params["schedule"] != "step":
+            unused |= {"step_size", "gamma"}
+        if not params["nesterov"]:
+            unused.add("nesterov")
     return sorted((name, value) for name, value in params.items() if name not in unused)
 
 

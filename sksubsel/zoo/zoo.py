@@ -223,7 +223,10 @@ class ModelZoo(BaseEstimator):
                     f"with a store, the estimator's parameters must be picklable; {error}"
                 ) from error
             store = Store(self.store, key, seed, self.keep_weights)
-        self._store = store if self.keep_weights else None
+        for name in ("_store", "_appended"):  # of a fit before
+            vars(self).pop(name, None)
+        if self.keep_weights:
+            self._store = store
         unique = {architecture_key(arch): arch for arch in (self.architectures_[i] for i in chosen)}
         keys = [architecture_key(self.architectures_[i]) for i in chosen]
         stack = OutputStack(len(unique), self._folder())
@@ -397,8 +400,11 @@ class ModelZoo(BaseEstimator):
         both._base = empty_outputs(
             (len(old), len(both.y_), old.shape[2]), old.dtype, self._folder()
         )
+        told = [getattr(self, "_appended", ""), len(old[0])]
         for place, after in enumerate(outputs):
             both._base[place] = np.concatenate([old[place], after])
+            told.append(digest(np.asarray(after)))
+        both._appended = digest(told)  # it is not what a zoo trained on all of them would be
         both._rows = np.arange(len(old))
         return both
 

@@ -78,6 +78,23 @@ def test_zoo_interrupted(capsys, monkeypatch, tmp_path):
     assert "is not finished" in capsys.readouterr().err
 
 
+def test_a_first_mistake_does_not_pin_the_folder(tmp_path, capsys):
+    here = [str(tmp_path / "z") if word == "zoo" else word for word in ZOO]
+    place = here.index("--n-pretrained")
+    wrong = [*here[:place], "--n-pretrained", "99", *here[place + 2 :]]
+    assert cli.main(["zoo", "digits.npz", *wrong]) == 1
+    assert "--n-pretrained must be at most" in capsys.readouterr().err
+    assert not (tmp_path / "z").exists()
+    odd = [*here, "--lr", "-1"]
+    assert cli.main(["zoo", "digits.npz", *odd]) != 0
+    assert cli.main(["zoo", "digits.npz", *here]) == 0
+
+
+def test_the_usage_has_arguments_first(capsys):
+    assert cli.main(["select", "--help"]) == 0
+    assert "select NET [OPTIONS]" in capsys.readouterr().out
+
+
 def test_zoo_of_other_settings(capsys):
     assert cli.main(["zoo", "digits.npz", *ZOO, "--seed", "1"]) == 1
     assert "zoo was begun with seed 0; got 1" in capsys.readouterr().err

@@ -128,6 +128,19 @@ def test_a_training_that_fails_tells_why(data):
     assert "score" not in failed
 
 
+def test_a_network_that_ends_useless_has_no_score(data):
+    X, y = data
+    trainer = Trainer(
+        ArchitectureRegressor(optimizer="sgd", lr=1e4, max_epochs=3), None, X[:90],
+        X[:90].mean(axis=tuple(range(1, X.ndim))), None, "regression",
+    )  # fmt: skip
+    chosen = {ARCHS[0].hash: Chosen(np.arange(90))}
+    y_val = X[90:].mean(axis=tuple(range(1, X.ndim)))
+    shared = Shared(trainer, X[90:], y_val, chosen, 90, 3, 1, None)
+    (found,) = reports_of(shared)
+    assert found["diverged"] and "score" not in found
+
+
 # What `tune` makes of that, one trial after the other in this process
 
 
@@ -291,6 +304,12 @@ def test_side_by_side_until_one_fails(ray, data):
     estimator = clone(RECIPE).set_params(build=len)
     with pytest.raises(RuntimeError, match=r"trial [01] with .*: TypeError: len"):
         run(data, estimator=estimator, n_jobs=2)
+
+
+@pytest.mark.parametrize("resources", [{"cpu": 3}, {"cpu": 1, "gpu": 1}])
+def test_resources_that_no_trial_could_have(ray, data, resources):
+    with pytest.raises(ValueError, match="resources must be on the Ray cluster"):
+        run(data, resources=resources)
 
 
 def out_of_range(trial):

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.svm import SVC
 
 from sksubsel import ArchitectureClassifier
@@ -29,6 +30,12 @@ def test_settings_of_no_account_are_in_no_key():
     used = dict(recipe_settings(ArchitectureClassifier(schedule="step", nesterov=True)))
     assert (used["nesterov"], used["step_size"], used["gamma"]) == (True, 0.3, 0.1)
     assert "gamma" in dict(recipe_settings(SVC())), "which has no schedule"
+
+    class Own(BaseEstimator):
+        def __init__(self, schedule="poly", gamma=2):
+            self.schedule, self.gamma = schedule, gamma
+
+    assert dict(recipe_settings(Own())) == {"schedule": "poly", "gamma": 2}
 
 
 @pytest.fixture
