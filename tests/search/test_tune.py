@@ -129,7 +129,7 @@ def test_a_training_that_fails_tells_why(data):
 
 
 def test_a_network_that_ends_useless_has_no_score(data):
-    X, y = data
+    X, _ = data
     trainer = Trainer(
         ArchitectureRegressor(optimizer="sgd", lr=1e4, max_epochs=3), None, X[:90],
         X[:90].mean(axis=tuple(range(1, X.ndim))), None, "regression",
