@@ -53,10 +53,13 @@ def read_architectures(path) -> list[Architecture]:
     OSError
         If it cannot be read.
     ValueError
-        If it holds none, or something else; the message says where.
+        If it is not there, holds none, or something else; the message says where.
     """
     path = Path(path)
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ValueError(f"architectures: there is no file {path}") from error
     lines = [(f"{path}:{number}", line) for number, line in enumerate(text.splitlines(), 1)]
     if path.suffix == ".json":
         try:

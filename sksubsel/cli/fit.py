@@ -65,7 +65,11 @@ def fit(data, labels, target, image_size, zoo_folder, out, epochs, include_zoo, 
     from sksubsel.subselnet import SubSelNet
 
     check_device(device)
-    check_folder(out, overwrite=overwrite)  # before minutes are spent
+    try:
+        check_folder(out, overwrite=overwrite)  # before minutes are spent
+    except FileExistsError as error:
+        message = str(error).replace("folder must", "--out must", 1)
+        raise ValueError(message.replace("overwrite=True", "--overwrite")) from error
     X, y = read_data(data, labels, target, image_size)
     archs, zoo = ZooFolder(zoo_folder).load(X, y, device=device)
     net = SubSelNet(**params, device=device, random_state=seed)

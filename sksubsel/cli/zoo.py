@@ -134,7 +134,7 @@ def zoo(data, labels, target, image_size, store, space, space_options, n_archite
     measure = "accuracy" if made.task_ == "classification" else "R^2"
     print(
         f"{len(made.trained_)} of {len(archs)} architectures are trained on {len(y)} instances "
-        f"({seconds:.1f} s now); {measure} on these {accuracies.mean():.3f}, from "
+        f"({seconds:.1f} s this time); {measure} on these {accuracies.mean():.3f}, from "
         f"{accuracies.min():.3f} to {accuracies.max():.3f}\n{store}"
     )
     document = {

@@ -85,11 +85,11 @@ def test_wrong_arguments(argv, said, capsys, tmp_path, monkeypatch):
         (["zoo", "no.npz", "--store", "s"], "there is no 'no.npz'"),
         (["zoo", "digits", "--store", "s", "--device", "gpu"], "device must be a torch device"),
         (["zoo", "digits", "--store", "s", "--space-option", "rooms=8"], "--space-option must be"),
-        (["zoo", "digits", "--store", "s", "--space", "no.jsonl"], "No such file"),
+        (["zoo", "digits", "--store", "s", "--space", "no.jsonl"], "there is no file"),
         (["fit", "digits", "--zoo", "z", "--out", "n"], "no folder that `sksubsel zoo` has"),
         (["select", "n", "--architecture", "|nor_conv_3x3~0|"], "must"),
-        (["report", "no.csv"], "No such file"),
-        (["compare", "no.toml"], "No such file"),
+        (["report", "no.csv"], "there is no file"),
+        (["compare", "no.toml"], "there is no file"),
     ],
 )
 def test_errors_before_any_work(argv, said, capsys, tmp_path, monkeypatch):
@@ -135,3 +135,14 @@ def test_options_of_several_values(given, spread, monkeypatch):
     context = compare.make_context("compare", given)
     assert context.params["seeds"] == spread
     assert str(context.params["config"]) == "c"
+
+
+def test_files_that_are_not_there_or_in_the_way(tmp_path, capsys):
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "mine.txt").write_text("kept")
+    fit = ["fit", "digits", "--zoo", str(tmp_path / "zoo"), "--out", str(tmp_path / "net")]
+    assert cli.main(fit) == 1
+    assert "--out must be empty" in capsys.readouterr().err
+    select = ["select", str(tmp_path / "net"), "--architecture", str(tmp_path / "no.json")]
+    assert cli.main(select) == 1
+    assert "architectures: there is no file" in capsys.readouterr().err
