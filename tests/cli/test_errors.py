@@ -88,8 +88,8 @@ def test_wrong_arguments(argv, said, capsys, tmp_path, monkeypatch):
         (["zoo", "digits", "--store", "s", "--space", "no.jsonl"], "there is no file"),
         (["fit", "digits", "--zoo", "z", "--out", "n"], "no folder that `sksubsel zoo` has"),
         (["select", "n", "--architecture", "|nor_conv_3x3~0|"], "must"),
-        (["report", "no.csv"], "there is no file"),
-        (["compare", "no.toml"], "there is no file"),
+        (["report", "no.csv"], "No such file"),
+        (["compare", "no.toml"], "No such file"),
     ],
 )
 def test_errors_before_any_work(argv, said, capsys, tmp_path, monkeypatch):
