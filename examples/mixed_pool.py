@@ -8,6 +8,8 @@ beside class-balanced random rows in the same recipe. At the end a zoo of cells 
 about the other kinds.
 """
 
+import warnings
+
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 
@@ -19,8 +21,9 @@ from sksubsel import (
     SubSelNet,
 )
 from sksubsel.baselines import Random
-from sksubsel.benchmark import compare, format_table, summarize
+from sksubsel.benchmark import compare
 from sksubsel.datasets import load_digits_images
+from sksubsel.encoder import UnknownOperationWarning
 from sksubsel.plotting import LatentMapDisplay
 from sksubsel.spaces import MLP, Mixed, NASBench101, Transformer
 
@@ -68,14 +71,15 @@ selectors = {
     "SubSelNet, zoo's mean": mean,
 }
 table = compare(selectors, unseen, zoo, X_test, y_test, budgets=(0.1,), seeds=(0,))
-for name, arch in zip(by_kind, unseen):
-    print(f"\n{name}\n{format_table(summarize(table[table.arch == arch.hash]))}")
+table["kind"] = table.arch.map({arch.hash: name for name, arch in zip(by_kind, unseen)})
+print(table.pivot(index="method", columns="kind", values="accuracy").round(3).to_string())
 
 # %%
 # A zoo that knows no transformer
 # -------------------------------
 # ``novelty`` is above 1 for what the zoo says little about. ``on_novel="mean"`` then selects by
 # the mean.
+warnings.simplefilter("ignore", UnknownOperationWarning)  # of other kinds' operations, as meant
 cells = by_kind["nasbench101"][1:]
 few = zoo[[k for k, arch in enumerate(seen) if arch.space == "nasbench101"]]
 of_cells = SubSelNet(budget=0.1, encoder=encoder, on_novel="mean", random_state=0)
