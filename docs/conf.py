@@ -84,6 +84,7 @@ sphinx_gallery_conf = {
     "reference_url": {"sksubsel": None},
     "backreferences_dir": "gallery/backreferences",
     "show_signature": False,
+    "capture_repr": (),  # what is printed and drawn, and no <object at 0x...>
     "download_all_examples": False,
     "remove_config_comments": True,
     "write_computation_times": False,  # a page with scripts from elsewhere
