@@ -15,6 +15,7 @@ import shutil
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small trainings are quicker so
 
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401  an example has it
+from sphinx.ext import autosummary
 
 import sksubsel
 
@@ -47,6 +48,7 @@ default_role = "py:obj"
 nitpick_ignore_regex = [("py:obj", ".*"), ("py:.*", r"(sklearn|skorch|torch|numpy|joblib)\..*")]
 
 autosummary_generate = True
+autosummary.WELL_KNOWN_ABBREVIATIONS += ("Eq.",)  # no summary ends there
 autodoc_typehints = "none"  # numpydoc's sections say more
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False  # the template lists them
