@@ -118,7 +118,7 @@ def tune(
     grace_period : int, default=1
         Epochs that each trial has.
     factor : int or None, default=3
-        eta of ASHA: after `grace_period`, `factor` times as many, `factor`^2 times as many epochs
+        eta of ASHA: after `grace_period`, `factor` times as many, ``factor**2`` times as many epochs
         and so on, a trial goes on if its score is in the best ``1 / factor`` of those that came so
         far before it. None ends no trial early. Scores are taken after these epochs and the last.
     refit : bool, default=True
