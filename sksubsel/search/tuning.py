@@ -118,8 +118,8 @@ def tune(
     grace_period : int, default=1
         Epochs that each trial has.
     factor : int or None, default=3
-        eta of ASHA: after `grace_period`, `factor` times as many, ``factor**2`` times as many epochs
-        and so on, a trial goes on if its score is in the best ``1 / factor`` of those that came so
+        eta of ASHA: after `grace_period` epochs, `factor` times as many, ``factor**2`` times and so
+        on, a trial goes on if its score is in the best ``1 / factor`` of those that came so
         far before it. None ends no trial early. Scores are taken after these epochs and the last.
     refit : bool, default=True
         Train with the best parameters on all instances of X in the end.
