@@ -36,10 +36,10 @@ BUDGETS = [0.01, 0.02, 0.05, 0.1, 0.2]
 RANDOM = "class-balanced random"
 METHODS = {
     RANDOM: b.Random(stratify="equal"),
-    "design, transductive": SubSelNet(),
+    "design, transductive": SubSelNet(mode="transductive"),
     "design, inductive": SubSelNet(mode="inductive"),
-    "coverage": SubSelNet(diversity="coverage"),
-    "entropy, transductive": SubSelNet(diversity="entropy"),
+    "coverage": SubSelNet("transductive", diversity="coverage"),
+    "entropy, transductive": SubSelNet("transductive", diversity="entropy"),
     "RidgeDesign": b.RidgeDesign(),
 }
 
@@ -67,7 +67,7 @@ def fit_nets(store, n_jobs):
     ).fit(cells[4:], X, y)  # fmt: skip
     path = store / "net.joblib"
     if not path.exists():
-        joblib.dump(SubSelNet(random_state=0).fit(cells[4:], zoo), path)
+        joblib.dump(SubSelNet("transductive", random_state=0).fit(cells[4:], zoo), path)
     return zoo, cells, recipe
 
 

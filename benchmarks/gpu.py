@@ -31,9 +31,12 @@ SELECTORS = {
     for mode in ("transductive", "inductive", "hybrid")
     for diversity in ("entropy", "coverage", "design")
 } | {
-    "transductive, gradient solver": {"diversity": "entropy", "solver": "gradient"},
-    "transductive, Poisson": {"diversity": "entropy", "sampling": "poisson"},
-    "transductive, top": {"diversity": "entropy", "sampling": "top"},
+    f"transductive, {name}": {"mode": "transductive", "diversity": "entropy", **params}
+    for name, params in {
+        "gradient solver": {"solver": "gradient"},
+        "Poisson": {"sampling": "poisson"},
+        "top": {"sampling": "top"},
+    }.items()
 }
 
 

@@ -39,7 +39,7 @@ def main():
     unseen, seen = cells[:3], cells[3:]
     recipe = ArchitectureClassifier(build=space.build, max_epochs=10, min_steps=120)
     zoo = ModelZoo(recipe, n_pretrained=12, n_jobs=2, random_state=0).fit(seen, X_train, y_train)
-    first = SubSelNet(random_state=0).fit(seen, zoo)
+    first = SubSelNet(mode="transductive", random_state=0).fit(seen, zoo)
     frozen = {
         "encoder": FrozenEstimator(first.encoder_),
         "approximator": FrozenEstimator(first.approximator_),
@@ -51,7 +51,7 @@ def main():
             # the order of the weights, and so the top, does not depend on lam
             for lam in LAMS if sampling != "top" or diversity == "coverage" else LAMS[-1:]:
                 net = SubSelNet(
-                    budget=budget, lam=lam, diversity=diversity, sampling=sampling,
+                    "transductive", budget=budget, lam=lam, diversity=diversity, sampling=sampling,
                     random_state=0, **frozen,
                 ).fit(seen, zoo)  # fmt: skip
                 trained = Parallel(n_jobs=2)(

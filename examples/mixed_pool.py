@@ -66,7 +66,7 @@ zoo = ModelZoo(recipe, n_pretrained=12, random_state=0).fit(seen, X_train, y_tra
 # ----------------------------
 # 150 epochs are enough for a map; left out, the encoder makes about 1,000 steps.
 encoder = ArchitectureEncoder(max_epochs=150)
-net = SubSelNet(encoder=encoder, random_state=0).fit(seen, zoo)
+net = SubSelNet(mode="transductive", encoder=encoder, random_state=0).fit(seen, zoo)
 LatentMapDisplay.from_zoo(net, zoo).plot()
 
 # %%
@@ -76,8 +76,8 @@ LatentMapDisplay.from_zoo(net, zoo).plot()
 # gained by knowing the architecture. Two networks of each kind and two seeds tell little apart; see
 # the results page for a run with enough of both.
 kept = FrozenEstimator(net.encoder_)
-mean = SubSelNet(encoder=kept, approximator=ModelApproximator(max_epochs=0), random_state=0)
-mean.fit(seen, zoo)
+by_mean = ModelApproximator(max_epochs=0)
+mean = SubSelNet(encoder=kept, approximator=by_mean, random_state=0).fit(seen, zoo)
 selectors = {
     "class-balanced random": Random(stratify="equal"),
     "SubSelNet": net,
@@ -96,7 +96,7 @@ print(means.unstack().round(3).to_string())
 warnings.simplefilter("ignore", UnknownOperationWarning)  # of other kinds' operations, as meant
 cells = by_kind["nasbench101"][2:]
 few = zoo[[k for k, arch in enumerate(seen) if arch.space == "nasbench101"]]
-of_cells = SubSelNet(budget=0.1, encoder=encoder, on_novel="mean", random_state=0)
+of_cells = SubSelNet("transductive", budget=0.1, encoder=encoder, on_novel="mean", random_state=0)
 of_cells.fit(cells, few)
 for name, kind in by_kind.items():
     print(f"novelty of a {name} network to a zoo of cells: {of_cells.novelty(kind[:1])[0]:.1f}")

@@ -80,9 +80,9 @@ def run_comparison(
         "SubSelNet, transductive": {"mode": "transductive"},
         "SubSelNet, inductive": {"mode": "inductive"},
         "SubSelNet, hybrid": {"mode": "hybrid"},
-        "SubSelNet, entropy, transductive": {"diversity": "entropy"},
+        "SubSelNet, entropy, transductive": {"mode": "transductive", "diversity": "entropy"},
         "SubSelNet, entropy, inductive": {"diversity": "entropy", "mode": "inductive"},
-        "SubSelNet, coverage": {"diversity": "coverage"},
+        "SubSelNet, coverage": {"mode": "transductive", "diversity": "coverage"},
     }
     for name, params in settings.items():
         start = time.perf_counter()

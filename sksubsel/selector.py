@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sksubsel._validation import check_budget, check_device
 from sksubsel.features import InstanceFeatures, as_features
-from sksubsel.predictions import as_predictions
+from sksubsel.predictions import ArrayPredictions, as_predictions
 from sksubsel.samplers.coverage import CoverageIndex
 from sksubsel.samplers.design import DesignIndex
 from sksubsel.samplers.inductive import InductiveScorer
@@ -37,9 +37,10 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    mode : {"transductive", "inductive", "hybrid"}, default="transductive"
-        Solve for each architecture (Eq. 9); score with a network trained once (Eq. 10); or take
-        the first ``hybrid_fraction * B`` by the second and the rest by the first (Fig. 4).
+    mode : {"transductive", "inductive", "hybrid"}, default="inductive"
+        Solve for each architecture (Eq. 9); score with a network trained once (Eq. 10), or by
+        "design" share one subset among all architectures; or take the first ``hybrid_fraction *
+        B`` by the second and the rest by the first (Fig. 4).
     budget : int or float, default=0.1
         B, a count, or a fraction of the N instances.
     lam : float, default=0.5
@@ -111,7 +112,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
     >>> archs = MLP(depths=(1, 2), widths=(8, 16)).sample(3, random_state=0)
     >>> recipe = ArchitectureClassifier(max_epochs=2)
     >>> zoo = ModelZoo(recipe, random_state=0).fit(archs, X[:200], y[:200])
-    >>> selector = SubsetSelector(diversity="entropy", budget=20, random_state=0)
+    >>> selector = SubsetSelector("transductive", diversity="entropy", budget=20)
     >>> selector = selector.fit(zoo.predictions_, zoo)
     >>> selector.transform(zoo.predictions_).shape
     (3, 20)
@@ -143,7 +144,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        mode="transductive",
+        mode="inductive",
         *,
         budget=0.1,
         lam=0.5,
@@ -221,7 +222,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             self.coverage_ = CoverageIndex(self.features_, self.strata_, random_state=self.seed_)
         self.design_ = None
         if self.diversity == "design":
-            self._fit_design(predictions, budget)
+            self._fit_design(predictions, zoo, budget)
         self.scorer_ = None
         if self.mode != "transductive" and self.diversity != "design":
             if predictions.embeddings is None:
@@ -376,15 +377,16 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         )
         return chosen
 
-    def _fit_design(self, predictions, budget):
+    def _fit_design(self, predictions, zoo, budget):
         """Prepare the design's instance part, and the design that the zoo's mean asks for."""
         classes = self.task_ == "classification"
         use_log = classes and self.n_outputs_ <= _MAX_LOG_CLASSES
         self._mean, self._all_shared = None, predictions.same_for_all
         keep_mean = self.mode != "transductive" or self._all_shared
         if keep_mean or use_log:
-            means = [outputs.mean(axis=0) for _, outputs in predictions.chunks()]
-            self._mean = np.concatenate(means)  # (N, C)
+            # of what was trained: over predictions for all that is known it is no better, and dear
+            trained = ArrayPredictions(zoo.predictions_)
+            self._mean = np.concatenate([part.mean(axis=0) for _, part in trained.chunks()])
         self.design_ = DesignIndex(
             self.features_,
             self.y_ if classes else self._labels(),

@@ -62,7 +62,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    mode : {"transductive", "inductive", "hybrid"}, default="transductive"
+    mode : {"transductive", "inductive", "hybrid"}, default="inductive"
         See :class:`SubsetSelector`, as for the parameters up to `score_archs`.
     budget : int or float, default=0.1
         A count of instances, or a fraction of them.
@@ -151,7 +151,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        mode="transductive",
+        mode="inductive",
         *,
         budget=0.1,
         lam=0.5,

@@ -106,11 +106,19 @@ CLASSES = [
 ]  # fmt: skip
 
 
-def mlp(arch, in_shape, n_outputs):
-    """A small network for tables, of no architecture."""
-    return nn.Sequential(
-        nn.Flatten(), nn.Linear(math.prod(in_shape), 16), nn.ReLU(), nn.Linear(16, n_outputs)
-    )
+class TableNetwork:
+    """Builds a small network for tables, of no architecture.
+
+    A class, as the address in a function's repr would name the tests anew in each process.
+    """
+
+    def __call__(self, arch, in_shape, n_outputs):
+        return nn.Sequential(
+            nn.Flatten(), nn.Linear(math.prod(in_shape), 16), nn.ReLU(), nn.Linear(16, n_outputs)
+        )
+
+    def __repr__(self):
+        return "TableNetwork()"
 
 
 @parametrize_with_checks(
@@ -119,8 +127,8 @@ def mlp(arch, in_shape, n_outputs):
         Random(0.5, stratify="equal"),
         InstanceFeatures(n_components=2),
         InstanceFeatures(n_components=None),
-        ArchitectureClassifier(build=mlp),
-        ArchitectureRegressor(build=mlp, max_epochs=40),
+        ArchitectureClassifier(build=TableNetwork()),
+        ArchitectureRegressor(build=TableNetwork(), max_epochs=40),
     ],
     expected_failed_checks=lambda estimator: (
         {

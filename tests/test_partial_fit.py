@@ -22,6 +22,7 @@ from sksubsel import (
 from sksubsel.benchmark.records import selector_key
 from sksubsel.datasets import load_digits_images
 from sksubsel.spaces import MLP
+from sksubsel.zoo import asking
 from sksubsel.zoo import zoo as zoo_module
 
 N, ALL = 200, 260
@@ -94,6 +95,12 @@ def test_the_networks_are_those_that_were_trained(known, no_training):
     """Asked about what they were trained on, they say what they said."""
     zoo = known.zoo.append(known.X[:N], known.y[:N])
     np.testing.assert_allclose(zoo.predictions_[:, N:], known.zoo.predictions_, atol=1e-3)
+
+
+def test_networks_that_say_nothing_finite(known, monkeypatch):
+    monkeypatch.setattr(asking, "outputs_of", lambda model, X: np.full((len(X), 10), np.nan))
+    with pytest.raises(ValueError, match="predictions must be finite where the networks of"):
+        known.zoo.append(*known.more)
 
 
 def test_append_to_a_slice_and_again(known, no_training):

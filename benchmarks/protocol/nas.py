@@ -47,7 +47,9 @@ def fit_net(X, y, recipe, n_trained, folder):
     zoo = ModelZoo(
         recipe, n_pretrained=n_trained, store=folder / "zoo", random_state=0, verbose=1
     ).fit(seen, X, y)  # fmt: skip
-    net = SubSelNet(on_novel="ignore", memory=str(folder / "cache"), random_state=0).fit(seen, zoo)
+    net = SubSelNet(
+        mode="transductive", on_novel="ignore", memory=str(folder / "cache"), random_state=0
+    ).fit(seen, zoo)
     return net, float(zoo.train_times_.sum()) + sum(net.fit_times_.values())
 
 

@@ -92,7 +92,7 @@ def run(scale, repeats, full=False):
 
 
 def _transductive(model, seen, unseen, zoo, repeats, scale, sizes):
-    selector = SubsetSelector(budget=0.1, diversity="entropy", random_state=0)
+    selector = SubsetSelector("transductive", budget=0.1, diversity="entropy", random_state=0)
     selector.fit(model.transform(seen), zoo)
     mapped = model.features_
 

@@ -116,6 +116,8 @@ def read_config(path) -> dict:
         numbers = isinstance(values, list) and all(isinstance(v, kind) for v in values)
         if not numbers or not values:
             raise ValueError(f"[compare] {key} must be a list of numbers; got {values!r}")
+        if len(set(values)) < len(values):
+            raise ValueError(f"[compare] {key} must be distinct; got {values!r}")
     for budget in config["compare"]["budgets"]:
         check_budget(budget, sys.maxsize)
     recipe = set(ArchitectureClassifier().get_params()) - _OURS

@@ -133,22 +133,30 @@ class NetReport:
         page.heading("The zoo")
         order = np.argsort(-zoo.accuracies_, kind="stable")
         known = [zoo.architectures_[zoo.trained_[k]] for k in order]
+        measure = "accuracy" if zoo.task_ == "classification" else "R²"
         page.table(
             pd.DataFrame(
                 {
-                    "architecture": [arch.hash for arch in known],
-                    "accuracy" if zoo.task_ == "classification" else "R²": zoo.accuracies_[order],
+                    measure: zoo.accuracies_[order],
                     "parameters": zoo.n_parameters_[order],
                     "training/s": zoo.train_times_[order],
+                    "architecture": [arch.hash for arch in known],
                 }
             )
         )
         places = np.unique(np.linspace(0, len(known) - 1, min(_N_DRAWN, len(known))).astype(int))
         ops = sorted({op for place in places for op in known[place].ops})
-        for place in places:
-            display = ArchitectureDisplay.from_architecture(known[place], vocabulary=ops).plot()
-            accuracy = zoo.accuracies_[order[place]]
-            page.figure(display, f"{known[place].hash}: {accuracy:.3f}, number {place + 1}")
+        page.row(
+            [
+                ArchitectureDisplay.from_architecture(known[place], vocabulary=ops).plot()
+                for place in places
+            ],
+            [
+                f"{measure} {zoo.accuracies_[order[place]]:.3f}, number {place + 1} of "
+                f"{len(known)}: {known[place].hash}"
+                for place in places
+            ],
+        )
         if self._can_map():
             display = LatentMapDisplay.from_zoo(self.net, zoo).plot()
             page.figure(display, "Architectures by the encoder, with what the trained ones attain")

@@ -17,6 +17,8 @@ font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid #ddd;white-space:nowrap}
 th:first-child,td:first-child{text-align:left}
 figure{margin:1rem 0}img{max-width:100%;height:auto}figcaption,.note{color:#555;font-size:.875rem}
+figcaption{overflow-wrap:anywhere}.row{display:flex;flex-wrap:wrap;gap:0 1.5rem}
+.row figure{flex:1 1 16rem;max-width:28rem}
 pre{overflow-x:auto;font-size:.8rem;color:#555}"""
 
 
@@ -51,14 +53,12 @@ class Page:
 
     def figure(self, display, caption):
         """A drawn display; its figure is closed."""
-        from sksubsel.plotting._style import figure_svg
+        self.parts.append(_figure(display, caption))
 
-        data = base64.b64encode(figure_svg(display.figure_)).decode()
-        caption = html.escape(caption)
-        self.parts.append(
-            f'<figure><img alt="{caption}" src="data:image/svg+xml;base64,{data}">'
-            f"<figcaption>{caption}</figcaption></figure>"
-        )
+    def row(self, displays, captions):
+        """Drawn displays side by side, as many as the width has room for."""
+        figures = "".join(map(_figure, displays, captions))
+        self.parts.append(f'<div class="row">{figures}</div>')
 
     def __str__(self):
         body = "\n".join(self.parts)
@@ -68,6 +68,17 @@ class Page:
             f"<title>{html.escape(self.title)}</title>\n<style>\n{_STYLE}\n</style></head>\n"
             f"<body>\n{body}\n</body></html>\n"
         )
+
+
+def _figure(display, caption):
+    from sksubsel.plotting._style import figure_svg
+
+    data = base64.b64encode(figure_svg(display.figure_)).decode()
+    caption = html.escape(caption)
+    return (
+        f'<figure><img alt="{caption}" src="data:image/svg+xml;base64,{data}">'
+        f"<figcaption>{caption}</figcaption></figure>"
+    )
 
 
 def write_page(path, found) -> None:

@@ -23,7 +23,7 @@ from sksubsel.cli._options import BUDGET, DEVICE, JSON, PATH, SEED, Command, Res
 @click.option(
     "--mode",
     type=click.Choice(["transductive", "inductive", "hybrid"]),
-    default="transductive",
+    default="inductive",
     show_default=True,
 )
 @click.option(

@@ -24,6 +24,8 @@ __all__ = ["check", "run"]
 
 # a training that failed is told to be worse than any other, so that TPE looks elsewhere
 _WORST = {"classification": 0.0, "regression": -1e6}
+_N_CHECKED = 20  # proposals
+_LONGEST = 1_000_000  # epochs; ASHA compares after all its rungs below
 _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # nobody reads these files
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths of the user's own code stay right
@@ -32,10 +34,14 @@ _ENVIRONMENT = {
 
 
 def check(plan) -> None:
-    """Ask the space once, so that what is wrong with it is said before any work."""
+    """Ask the space some times, so that what is wrong with it is said before any work.
+
+    Once would not do where parameters depend on others: each time is another branch.
+    """
     with _quiet():
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-        plan.propose(study.ask())
+        for _ in range(_N_CHECKED):
+            plan.propose(study.ask())
 
 
 def run(plan, shared, *, n_trials, n_startup_trials, n_jobs, resources) -> None:
@@ -110,11 +116,10 @@ def _trainable(config):
 def _scheduler(shared):
     if shared.factor is None:
         return FIFOScheduler()
-    max_epochs = shared.trainer.estimator_._n_epochs(shared.budget or len(shared.trainer.X_))
     return ASHAScheduler(
         time_attr="epoch", metric="score", mode="max", grace_period=shared.grace_period,
-        # a trial that has more epochs, by its parameters, goes on to its own end
-        max_t=max(max_epochs, shared.grace_period), stop_last_trials=False,
+        # each trial ends by itself, after epochs that may be among its parameters
+        max_t=max(_LONGEST, shared.grace_period), stop_last_trials=False,
         reduction_factor=shared.factor,
     )  # fmt: skip
 

@@ -28,7 +28,7 @@ def new_outputs(zoo, X, predictions=None):
     ------
     ValueError
         If `predictions` have another shape or are not finite, or no networks were kept; when they
-        are asked, if their weights cannot be read.
+        are asked, if their weights cannot be read or what they say is not finite.
     """
     shape = len(zoo.trained_), len(X), zoo.predictions_.shape[2]
     if predictions is None:
@@ -60,4 +60,5 @@ def _outputs(zoo, arch, networks, X):
     for arrays in networks:
         model = clone(zoo.estimator_).set_params(architecture=arch)
         total = total + outputs_of(model._restore(arrays, X.shape[1:], zoo.classes_), X)
+    check_finite(total, "predictions", f" where the networks of {arch!r} are asked")
     return total / len(networks)

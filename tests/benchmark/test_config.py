@@ -250,6 +250,7 @@ def test_selectors_of_a_file():
         ('stratify = "equal"', 'stratify = "equl"', "'class-balanced random'.*'stratify'"),
         ("budgets = [0.1, 0.3]", "budgets = 0.1", r"\[compare\] budgets must be a list"),
         ("budgets = [0.1, 0.3]", "budgets = [5.0]", "budget must be"),
+        ("seeds = [0, 1]", "seeds = [1, 1]", r"\[compare\] seeds must be distinct"),
         ("seeds = [0, 1]", "seeds = 3", r"\[compare\] seeds must be a list of numbers; got 3"),
         ("max_epochs = 1\n[zoo]", 'max_epochs = "3"\n[zoo]', "'max_epochs' parameter"),
         ("zoo_size = 1", "another_kind = true", "'proxy'.*another_kind needs .*Mixed"),

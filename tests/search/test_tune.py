@@ -312,6 +312,23 @@ def test_resources_that_no_trial_could_have(ray, data, resources):
         run(data, resources=resources)
 
 
+def test_trials_of_more_epochs_are_compared_after_all_their_rungs(ray, data):
+    """Whatever the recipe's own epochs are."""
+    space = {"max_epochs": [8], "lr": [1e-5, 3e-2, 1e-4, 1e-2, 1e-3]}
+    found = run(
+        data, estimator=clone(RECIPE).set_params(max_epochs=1), archs=ARCHS[0], n_trials=10,
+        n_startup_trials=10, param_space=space,
+    ).results  # fmt: skip
+    assert found.n_epochs[found.stopped_early].isin([1, 2, 4]).all()
+    assert found.n_epochs[found.stopped_early].max() > 1
+    assert (found.n_epochs[~found.stopped_early] == 8).all()
+
+
+def wrong_on_one_branch(trial):
+    optimizer = trial.suggest_categorical("optimizer", ["sgd", "adam", "rmsprop"])
+    return {"optimizer": optimizer, **({"depth": 1} if optimizer == "rmsprop" else {})}
+
+
 def out_of_range(trial):
     return {"lr": -trial.suggest_float("lr", 0.1, 0.2)}
 
@@ -334,6 +351,7 @@ def out_of_range(trial):
         ({"store": 2}, ValueError, "store must be the path"),
         ({"n_jobs": 0}, ValueError, "n_jobs must be a positive int"),
         ({"param_space": {"depth": [1]}}, ValueError, "param_space must name parameters"),
+        ({"param_space": wrong_on_one_branch}, ValueError, r"got \['depth'\]"),
         ({"param_space": out_of_range}, ValueError, "lr"),
         ({"param_space": lambda trial: 0.1}, ValueError, "param_space must return a dict"),
     ],
