@@ -137,7 +137,7 @@ with joblib.parallel_config({cluster.name!r}, n_jobs=-1):
 """
     driver = subprocess.Popen([sys.executable, "-c", run])
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 300
         while len(list(store.glob("*.npz"))) < 2:
             assert driver.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)

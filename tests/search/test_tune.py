@@ -316,8 +316,9 @@ def test_trials_of_more_epochs_are_compared_after_all_their_rungs(ray, data):
     """Whatever the recipe's own epochs are."""
     space = {"max_epochs": [8], "lr": [1e-5, 3e-2, 1e-4, 1e-2, 1e-3]}
     found = run(
-        data, estimator=clone(RECIPE).set_params(max_epochs=1), archs=ARCHS[0], n_trials=10,
-        n_startup_trials=10, param_space=space,
+        data, estimator=clone(RECIPE).set_params(max_epochs=1), param_space=space,
+        archs=MLP(depths=(1,), widths=(64,)).sample(1, random_state=0)[0], n_trials=10,
+        n_startup_trials=10,
     ).results  # fmt: skip
     assert found.n_epochs[found.stopped_early].isin([1, 2, 4]).all()
     assert found.n_epochs[found.stopped_early].max() > 1
