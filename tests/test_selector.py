@@ -25,7 +25,9 @@ OPTIONS += itertools.product(
 
 def fit(tiny, **params):
     given = {"mode": "transductive", "diversity": "entropy", "budget": 30, "max_epochs": 1}
-    return SubsetSelector(**{**given, "random_state": 0, **params}).fit(tiny.seen_predictions, tiny.zoo)
+    return SubsetSelector(**{**given, "random_state": 0, **params}).fit(
+        tiny.seen_predictions, tiny.zoo
+    )
 
 
 @pytest.mark.parametrize(("mode", "solver", "diversity", "sampling", "stratify"), OPTIONS)
