@@ -22,7 +22,7 @@ X, X_test, y, y_test = train_test_split(X, y, test_size=500, stratify=y, random_
 # Search
 # ------
 # Each trial has one epoch, and a third of those seen so far go on to three and then to nine. Where
-# a net selects for each architecture, pass a fitted SubSelNet in place of ``Random``.
+# a net is to select, pass a fitted SubSelNet in place of ``Random``.
 archs = MLP(widths=(16, 32, 64), depths=(1, 2, 3)).sample(3, random_state=0)
 found = tune(
     archs, Random(stratify="equal"), X, y, budget=0.2, n_trials=12, n_startup_trials=6,

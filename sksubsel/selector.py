@@ -190,7 +190,8 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         predictions : Predictions, or float array of shape (A, N, C)
-            For the zoo's architectures. The inductive and hybrid modes need a Predictions.
+            For the zoo's architectures. The inductive and hybrid modes need a Predictions, but for
+            "design", which in inductive mode selects by the zoo's own.
         zoo : ModelZoo
 
         Returns
@@ -385,6 +386,8 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         keep_mean = self.mode != "transductive" or self._all_shared
         if keep_mean or use_log:
             # of what was trained: over predictions for all that is known it is no better, and dear
+            if len(zoo.trained_) == 0:
+                raise ValueError("zoo must hold at least one trained architecture; got none")
             trained = ArrayPredictions(zoo.predictions_)
             self._mean = np.concatenate([part.mean(axis=0) for _, part in trained.chunks()])
         self.design_ = DesignIndex(

@@ -88,8 +88,9 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         From X to (N, F), for the approximator that is made where none is given.
     on_novel : {"warn", "mean", "ignore"}, default="warn"
         What to do for an architecture whose `novelty` is above 1, of which the fitted ones say
-        little: warn; take the zoo's mean prediction in place of its own; or nothing. An encoder of
-        the user's own that has no `novelty_` knows no novel ones.
+        little: warn; take the zoo's mean prediction in place of its own; or nothing. Where all
+        architectures share their rows, as by default, `select` has nothing to warn of. An encoder
+        of the user's own that has no `novelty_` knows no novel ones.
     memory : str, joblib.Memory or None, default=None
         Caches the fitted encoder and approximator, so that a search over `lam` and `beta` fits
         them once per fold; another version of sksubsel does not find them. It needs an int
@@ -455,7 +456,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         zoo.check_architectures(as_architectures(archs))
-        predictions, _ = self._predict(archs)
+        predictions, _ = self._predict(archs, self._is_shared())
         return self.selector_.score(predictions, zoo)
 
     def save(self, folder, *, include_zoo=False, overwrite=False) -> None:

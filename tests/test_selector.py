@@ -1,3 +1,4 @@
+import copy
 import itertools
 
 import numpy as np
@@ -184,6 +185,20 @@ def test_design(tiny):
     assert len(shared.select(A, 44)) == 44
     proba = shared.sampling_proba(tiny.predictions)
     np.testing.assert_allclose(proba.sum(axis=1), 1)
+
+
+def test_the_shared_design_is_for_the_trained_networks_of_the_zoo(tiny):
+    """Also of some of them; whatever is predicted for the architectures."""
+    part, places = tiny.zoo[[4, 1, 2]], [4, 1, 2]
+    anything = np.full((3, 150, 10), 0.1, dtype=np.float32)
+    selector = fit(tiny, mode="inductive", diversity="design").fit(anything, part)
+    mean = tiny.zoo.predictions_[places].mean(axis=0, dtype=np.float32)
+    rows = np.sort(selector.design_.select(mean, 30).rows)
+    np.testing.assert_array_equal(selector.select(anything[0]), rows)
+    none = copy.copy(tiny.zoo[:3])
+    none.trained_ = np.empty(0, dtype=int)
+    with pytest.raises(ValueError, match="at least one trained architecture"):
+        fit(tiny, mode="inductive", diversity="design").fit(anything, none)
 
 
 @pytest.mark.parametrize("mode", MODES)

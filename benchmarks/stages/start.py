@@ -96,6 +96,7 @@ def _dump(path, scale):
     recipe = ArchitectureClassifier(build=space.build, max_epochs=1)
     zoo = ModelZoo(recipe, random_state=0).fit(archs[:-1], X, y)
     net = SubSelNet(
+        mode="transductive",
         budget=100,
         encoder=ArchitectureEncoder(max_epochs=10),
         approximator=ModelApproximator(max_epochs=2, early_stopping=False),

