@@ -12,6 +12,7 @@ from sklearn.model_selection import train_test_split
 from sksubsel import ArchitectureClassifier
 from sksubsel.baselines import Random
 from sksubsel.datasets import load_digits_images
+from sksubsel.plotting import SearchDisplay
 from sksubsel.search import tune
 from sksubsel.spaces import MLP
 
@@ -31,6 +32,10 @@ found = tune(
 table = found.results
 columns = ["param_optimizer", "param_lr", "param_schedule", "score", "n_epochs", "stopped_early"]
 print(table[columns].round(4).to_string())
+
+# %%
+# Points are trials, hollow where they were ended early; steps are the best score so far.
+SearchDisplay.from_results(table).plot()
 
 # %%
 # The best one, on all images

@@ -5,6 +5,7 @@ from sksubsel.plotting.architecture import ArchitectureDisplay
 from sksubsel.plotting.calibration import ApproximatorCalibrationDisplay
 from sksubsel.plotting.latent_map import LatentMapDisplay
 from sksubsel.plotting.scores import ScoreDistributionDisplay
+from sksubsel.plotting.search import SearchDisplay
 from sksubsel.plotting.subset import SubsetDisplay
 from sksubsel.plotting.tradeoff import TradeoffDisplay
 from sksubsel.plotting.training import TrainingDisplay
@@ -15,6 +16,7 @@ __all__ = [
     "ArchitectureDisplay",
     "LatentMapDisplay",
     "ScoreDistributionDisplay",
+    "SearchDisplay",
     "SubsetDisplay",
     "TradeoffDisplay",
     "TrainingDisplay",
