@@ -134,10 +134,11 @@ def selector_key(selector) -> str:
     """
     if isinstance(selector, SubSelNet):
         parts = selector.encoder_, selector.approximator_, selector.selector_
-        known = [_plain(part) for part in parts], _zoo(zoo_of(selector, "a SubSelNet"))
-        if getattr(selector.selector_, "diversity", None) == "design":
-            known = *known, _DESIGN
-        return joblib.hash((*known, "mean") if selector.on_novel == "mean" else known)
+        known = ([_plain(part) for part in parts], _zoo(zoo_of(selector, "a SubSelNet")))
+        by_design = getattr(selector.selector_, "diversity", None) == "design"
+        design = (_DESIGN,) if by_design else ()
+        mean = ("mean",) if selector.on_novel == "mean" else ()
+        return joblib.hash((*known, *design, *mean))
     if hasattr(selector, "get_params") and not isinstance(selector, type):
         left_out = ("budget", "random_state", "keep_rows")
         return joblib.hash((_kind(selector), _params(selector, *left_out)))
