@@ -122,6 +122,7 @@ def _renew_where_wrong(ridge, n_chosen):
     drift = ridge.drift()
     if drift <= _MAX_DRIFT:
         return
+    found = ridge.count_nan() if np.isnan(drift) else {}
     ridge.renew()
     if np.isnan(drift):  # it would choose the first rows, and nobody would see it
         if np.isnan(ridge.gains).any():
@@ -132,7 +133,8 @@ def _renew_where_wrong(ridge, n_chosen):
             )
         warnings.warn(
             f"gains were NaN after {n_chosen} rows were chosen and are computed afresh, so the "
-            "choice is right, but please report it (docs/reproducibility.md)",
+            f"choice is right, but please report it (docs/reproducibility.md): NaN in {found} of "
+            f"{len(ridge.phi)} rows",
             RuntimeWarning,
             stacklevel=2,
         )

@@ -118,6 +118,13 @@ class GrowingRidge:
         )
         return float(np.abs(gains[watched] - exact).max() / max(np.abs(exact).max(), 1e-30))
 
+    def count_nan(self) -> dict:
+        """In how many candidates' numbers there is a NaN, and in how many of the matrices'."""
+        held = {"h": self._h, "s": self._s, "t r": self._linear, "r r": self._square,
+                "phi": self.phi, "M": self.inverse, "W": self.coef,
+                "Q": self.residual_cross}  # fmt: skip
+        return {name: int(np.isnan(array).sum()) for name, array in held.items()}
+
     def renew(self):
         """Compute h and s afresh, whose rounding errors add up, and the rest. Time O(m d^2)."""
 
