@@ -40,7 +40,8 @@ class DARTSSearch(BestEstimator):
     The instances are halved once. The weights of a network of mixed operations are trained on
     one half, the parameters of the mixture on the other. Of both only the rows count that
     `selector` chooses for the architecture which the mixture stands for at present; it is asked
-    again in the epoch after that has become another one. No row ever changes sides, so that the
+    again in the epoch after that has become another one (a SubSelNet gives other rows then with
+    ``mode="transductive"``, by default the same). No row ever changes sides, so that the
     architecture is judged by instances which the weights have not seen.
 
     Parameters

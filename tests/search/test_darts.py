@@ -179,6 +179,7 @@ def test_a_subselnet_selects_for_the_genotype(tiny):
     )
     X, y = tiny.X[:60], tiny.y[:60]
     net = SubSelNet(
+        mode="transductive",
         budget=20,
         diversity="entropy",
         on_novel="ignore",

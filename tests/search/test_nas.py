@@ -130,7 +130,7 @@ def test_a_subselnet_selects_for_each(tiny, data):
     space = NASBench101(stem_channels=4, n_stacks=1, n_cells=1)
     net = SubSelNet(
         encoder=ArchitectureEncoder(max_epochs=1), approximator=tiny.approximator, random_state=0,
-        diversity="entropy", on_novel="ignore",
+        mode="transductive", diversity="entropy", on_novel="ignore",
     ).fit(tiny.archs, tiny.zoo)  # fmt: skip
     search = RandomSearch(
         space, estimator=tiny.recipe, selector=FrozenEstimator(net), budget=30, n_trials=2,

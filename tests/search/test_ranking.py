@@ -24,7 +24,7 @@ def archs():
 def net(tiny):
     return SubSelNet(
         encoder=ArchitectureEncoder(max_epochs=1), approximator=tiny.approximator, random_state=0,
-        diversity="entropy", on_novel="ignore",
+        mode="transductive", diversity="entropy", on_novel="ignore",
     ).fit(tiny.archs, tiny.zoo)  # fmt: skip
 
 
