@@ -82,27 +82,27 @@ def test_rows(tiny, recorded):
 def test_a_row_is_what_a_training_by_hand_gives(tiny, selectors, longer):
     net = selectors["net"]
     table = run(
-        tiny, selectors, budgets=(30,), seeds=(3,), soft_targets={"net": net, "random": [net]}
+        tiny, selectors, budgets=(30,), seeds=(1,), soft_targets={"net": net, "random": [net]}
     )
     arch = tiny.unseen[1]
-    rows = Random(30, stratify="equal", random_state=3).fit(tiny.X, tiny.y).sample_indices_
+    rows = Random(30, stratify="equal", random_state=1).fit(tiny.X, tiny.y).sample_indices_
     chosen = net.select(arch, 30)
     wanted = {
-        "random": tiny.zoo.train(arch, rows, random_state=3),
+        "random": tiny.zoo.train(arch, rows, random_state=1),
         "random + soft targets": tiny.zoo.train(
-            arch, rows, net.soft_targets(arch, rows), random_state=3
+            arch, rows, net.soft_targets(arch, rows), random_state=1
         ),
-        "net": tiny.zoo.train(arch, chosen, random_state=3),
+        "net": tiny.zoo.train(arch, chosen, random_state=1),
         "net + soft targets": tiny.zoo.train(
-            arch, chosen, net.soft_targets(arch, chosen), random_state=3
+            arch, chosen, net.soft_targets(arch, chosen), random_state=1
         ),
-        FULL_DATA: tiny.zoo.train(arch, random_state=3),
+        FULL_DATA: tiny.zoo.train(arch, random_state=1),
     }
     for method, model in wanted.items():
         found = table[(table.method == method) & (table.arch == arch.hash)]
         assert found.accuracy.item() == model.score(tiny.X_test, tiny.y_test)
-    assert table[table.arch == arch.hash].accuracy.nunique() > 2  # not all alike
-    fitted = tiny.zoo.train(arch, rows, random_state=3).score(tiny.X[rows], tiny.y[rows])
+    assert table[table.arch == arch.hash].accuracy.nunique() > 3  # not all alike
+    fitted = tiny.zoo.train(arch, rows, random_state=1).score(tiny.X[rows], tiny.y[rows])
     found = table[(table.method == "random") & (table.arch == arch.hash)]
     assert found.train_accuracy.item() == fitted
 
