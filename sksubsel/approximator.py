@@ -21,7 +21,7 @@ from sksubsel.predictions import Predictions
 
 _BATCH_SIZES = 2048, 16384  # least and most pairs of a step
 _MAX_JUDGED = 4096  # instances that judge the architectures held out
-_MAX_HIDDEN = 2**29  # bytes of the instances' layer beyond which it is computed when asked for
+_MAX_HIDDEN = 2**30  # bytes of the layer of instances beyond which it is computed when asked for
 _MAX_BASE = 2**30  # bytes of the zoo's mean as float32 beyond which it is kept as float16
 
 
@@ -80,7 +80,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         Log of the zoo's mean probabilities (its mean output for regression).
     hidden_ : ndarray of shape (N, hidden_dim), float32, or None
         First layer of what depends on the instances alone, computed once; None where it would take
-        more than 512 MiB: then it is computed, chunk by chunk, with each prediction.
+        more than 1 GiB: then it is computed, chunk by chunk, with each prediction.
     n_epochs_ : int
         Epochs of the final training.
     history_ : list of dict
@@ -485,11 +485,9 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
     def _hidden(self, rows, base):
         """The instances' layer for some rows, whose base is known, (n, hidden_dim)."""
         labels = self._labels(rows).to(self.device_) if self.residual else None
-        features = torch.from_numpy(np.asarray(self.features_[rows], dtype=np.float32))
+        features = shared_tensor(self.features_[rows]).to(self.device_)
         with torch.no_grad():
-            return self.module_.instance_part(
-                features.to(self.device_), labels, base.to(self.device_)
-            )
+            return self.module_.instance_part(features, labels, base.to(self.device_))
 
     def _outputs(self, summaries, rows) -> np.ndarray:
         """Outputs (A, n, C) for summaries (A, D) on some instances."""
@@ -505,8 +503,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
     def _instances(self, rows):
         """What `combine` takes of some instances: (n, hidden_dim) and (n, C), on the device."""
         if self.hidden_ is None:  # too large to be kept on a device, too
-            base = torch.from_numpy(np.asarray(self.base_[rows], dtype=np.float32))
-            base = base.to(self.device_)
+            base = shared_tensor(self.base_[rows]).to(self.device_).float()
             return self._hidden(rows, base), base
         if self._cache is None:
             self._cache = [shared_tensor(a).to(self.device_) for a in (self.hidden_, self.base_)]

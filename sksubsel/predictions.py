@@ -7,6 +7,7 @@ import numpy as np
 from sksubsel._validation import check_finite
 
 CHUNK = 16384  # instances at a time
+_MAX_OUTPUTS = 2**22  # numbers at a time: with many classes, fewer instances
 
 
 class Predictions:
@@ -89,9 +90,10 @@ class Predictions:
 
     def chunks(self, size: int = CHUNK):
         """Pairs of a slice of instances and the outputs there, (A, <=size, C)."""
-        size = max(1, size // len(self))
-        for start in range(0, self.shape[1], size):
-            part = slice(start, min(start + size, self.shape[1]))
+        _, n_samples, n_outputs = self.shape
+        size = max(1, min(size, _MAX_OUTPUTS // n_outputs) // len(self))
+        for start in range(0, n_samples, size):
+            part = slice(start, min(start + size, n_samples))
             yield part, self.rows(part)
 
     def __repr__(self):

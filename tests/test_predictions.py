@@ -22,6 +22,12 @@ def test_parts_are_the_whole(tiny):
     assert tiny.seen_predictions[1:3].embeddings.shape[0] == 2
 
 
+def test_parts_are_small_where_there_are_many_outputs(tiny, monkeypatch):
+    monkeypatch.setattr("sksubsel.predictions._MAX_OUTPUTS", 300)
+    parts = list(tiny.seen_predictions.chunks())
+    assert {part.shape for _, part in parts} == {(6, 5, 10)} and len(parts) == 30
+
+
 @pytest.mark.parametrize(
     "array", [np.zeros(3), np.zeros((0, 4, 2)), np.zeros((1, 4, 2), int), np.zeros((1, 1, 4, 2))]
 )

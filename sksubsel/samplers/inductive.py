@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
+from sklearn.utils import gen_batches
 from torch import nn
 
 from sksubsel._net import epochs_of, fit_net, seeded, shared_tensor
@@ -113,14 +114,12 @@ class InductiveScorer:
         )
         self.history = epochs_of(net)
         self.module = scorer.eval()
+        width = scorer.from_instance.out_features
+        self.instance_part = np.empty((n_samples, width), dtype=np.float32)
         with torch.no_grad():
-            parts = zip(*(tensor.split(_CHUNK) for tensor in instances))
-            self.instance_part = np.concatenate(
-                [
-                    scorer.instance_part(*(t.to(self.device) for t in part)).cpu().numpy()
-                    for part in parts
-                ]
-            )
+            for rows in gen_batches(n_samples, _CHUNK):
+                part = (tensor[rows].to(self.device) for tensor in instances)
+                self.instance_part[rows] = scorer.instance_part(*part).cpu().numpy()
         self.module.cpu()
         return self
 
