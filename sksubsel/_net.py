@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import types
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, EpochTimer, PrintLog
 from skorch.dataset import unpack_data
 from torch import nn
+
+from sksubsel._parallel import Progress
 
 _OPTIMIZERS = {
     "sgd": torch.optim.SGD,
@@ -141,6 +144,23 @@ class EpochEnd(Callback):
         self.function(net.module_, len(net.history))
 
 
+class _EpochBar(Callback):
+    """A bar of epochs on a terminal, in place of skorch's lines."""
+
+    def __init__(self, title):
+        self.title = title
+
+    def on_train_begin(self, net, **kwargs):
+        self.progress_ = Progress(self.title, "epochs", net.max_epochs, net.verbose)
+
+    def on_epoch_end(self, net, **kwargs):
+        self.progress_.step()
+
+    def on_train_end(self, net, **kwargs):
+        self.progress_.__exit__()
+        del self.progress_  # a net is pickled without its bar
+
+
 class Net(NeuralNet):
     """A skorch net whose batches are slices of tensors and whose loss is a function.
 
@@ -154,7 +174,7 @@ class Net(NeuralNet):
 
     def __init__(
         self, *args, loss, valid_scores=None, generator=None, gradient_clip=None, mixed=False,
-        **kwargs,
+        title=None, **kwargs,
     ):  # fmt: skip
         super().__init__(*args, **kwargs)
         self.loss = loss
@@ -162,11 +182,15 @@ class Net(NeuralNet):
         self.generator = generator
         self.gradient_clip = gradient_clip
         self.mixed = mixed
+        self.title = title
 
     @property
     def _default_callbacks(self):
         # what is not to be printed would be laid out all the same, each epoch
-        log = [("print_log", PrintLog())] if self.verbose else []
+        log = []
+        if self.verbose:
+            as_bar = self.title is not None and sys.stderr.isatty()
+            log = [("print_log", _EpochBar(self.title) if as_bar else PrintLog())]
         return [("epoch_timer", EpochTimer()), *log]
 
     def initialize_module(self):
@@ -281,6 +305,7 @@ def fit_net(
     device="cpu",
     seed=0,
     verbose=0,
+    title=None,
     shuffle=True,
     n_threads=None,
 ) -> Net:
@@ -325,6 +350,8 @@ def fit_net(
         Of the batches' order and of what is random in the module; global seeds are untouched.
     verbose : int
         1 prints a line per epoch.
+    title : str or None
+        Of a bar that stands for these lines on a terminal.
     n_threads : int or None
         Of torch meanwhile; 1 pays for small modules, whose result then is the same to the bit
         in a worker that has fewer threads.
@@ -363,6 +390,7 @@ def fit_net(
         generator=torch.Generator().manual_seed(seed) if shuffle else None,
         gradient_clip=gradient_clip,
         mixed=mixed_precision and torch.device(device).type == "cuda",
+        title=title,
         optimizer=_OPTIMIZERS[optimizer],
         lr=lr,
         max_epochs=max_epochs,

@@ -421,6 +421,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
             device=device,
             seed=seed,
             verbose=self.verbose,
+            title="approximator",
         )
         return module.eval(), net
 

@@ -204,6 +204,7 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
             device=device,
             seed=seed,
             verbose=verbose,
+            title="encoder",
             n_threads=1,
         )
         return vae.eval(), net

@@ -325,7 +325,8 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
     def sampling_proba(self, predictions) -> np.ndarray:
         """Probability of each instance to be drawn first, (A, N); each row sums to 1.
 
-        Quotas are left out of account, and so is what makes "coverage" and "design" diverse.
+        Quotas are left out of account, and so is what makes "coverage" diverse. A design draws
+        nothing: what is given for it is what "entropy" would draw by.
         """
         check_is_fitted(self)
         predictions = as_predictions(predictions, self.n_samples_, self.n_outputs_)
@@ -354,6 +355,8 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         predictions = as_predictions(predictions, self.n_samples_, self.n_outputs_)
         n_scored = min(self.score_archs, len(predictions))
+        if self.scoring == "probe" and self.is_shared():  # it would be the same for each
+            n_scored = 1
         chosen = np.linspace(0, len(predictions) - 1, n_scored).round().astype(int)
         scores = []
         for a in chosen:

@@ -1,9 +1,12 @@
 import io
+import pickle
 import sys
 
 import pytest
 
+from sksubsel import ArchitectureEncoder
 from sksubsel._parallel import Progress
+from sksubsel.spaces import NASBench101
 
 
 class Terminal(io.StringIO):
@@ -58,3 +61,18 @@ def test_silence(monkeypatch, n_tasks):
     with Progress("zoo", "networks", n_tasks, 0) as progress:
         progress.step()
     assert stream.getvalue() == ""
+
+
+def test_bars_of_epochs_on_a_terminal(monkeypatch, capsys):
+    cells = NASBench101().sample(20, random_state=0)
+    stream = terminal(monkeypatch)
+    encoder = ArchitectureEncoder(max_epochs=2, random_state=0, verbose=1).fit(cells)
+    assert "encoder: 2/2 epochs |" in stream.getvalue() and stream.getvalue().endswith("\n")
+    assert capsys.readouterr().out == ""  # none of skorch's lines
+    assert len(pickle.loads(pickle.dumps(encoder)).history_) == 2
+
+
+def test_lines_of_epochs_elsewhere(capsys):
+    cells = NASBench101().sample(20, random_state=0)
+    ArchitectureEncoder(max_epochs=2, random_state=0, verbose=1).fit(cells)
+    assert "train_loss" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from sksubsel import approximator, baselines, encoder, features, selector, spaces
-from sksubsel._validation import check_budget
+from sksubsel._validation import check_budget, is_count
 from sksubsel.base import BaseSelector
 from sksubsel.baselines import adaptive
 from sksubsel.benchmark.data import LOADERS, check_size
@@ -32,7 +32,8 @@ _SPACES = [
     if issubclass(getattr(spaces, name), spaces.SearchSpace) and name != "SearchSpace"
 ]
 _DATA = {"name": "digits", "fractions": [0.7, 0.1, 0.2], "judge": "test", "pool": 1,
-         "label_noise": 0.0, "imbalance": 1.0, "seed": 0, "size": None}  # fmt: skip
+         "label_noise": 0.0, "imbalance": 1.0, "seed": 0, "size": None,
+         "path": None, "labels": None, "target": None}  # fmt: skip
 _ARCHITECTURES = {"n_seen": 200, "n_unseen": 5, "n_validation": 0, "judge": "unseen", "seed": 0}
 _COMPARE: dict = {"budgets": [0.05, 0.1], "seeds": [0, 1, 2], "recipe": {}}
 _OURS = {"architecture", "build", "network_params", "callbacks", "classes", "estimator", "store",
@@ -48,8 +49,10 @@ def read_config(path) -> dict:
     Sections and keys, all but `selectors` optional:
 
     - ``[data]``: ``name`` ("digits", "fashion_mnist", "cifar10", "cifar100", "tiny_imagenet",
-      "caltech256" or "imagenet", see `sksubsel.datasets`); ``size``, pixels a side that images of
-      the last three are resized to, if not their loader's own; ``fractions``, of the instances, to
+      "caltech256" or "imagenet", see `sksubsel.datasets`), or in its place ``path``, files of your
+      own: .npz with X and y, .npy with ``labels``, .parquet with ``target``, a folder with X.npy
+      and y.npy or one of images for each class; ``size``, pixels a side that images of folders and
+      of the last three are resized to; ``fractions``, of the instances, to
       train on, to validate with and the rest; ``judge``: "validation", or "test", which is the
       data set's own test instances, where it has none the rest; ``pool``, pixels averaged each
       way; ``label_noise``, share of training labels made wrong; ``imbalance``, how many times
@@ -100,13 +103,13 @@ def read_config(path) -> dict:
     check_names(config, _SECTIONS, f"sections of {path}")
     if not config.get("selectors"):
         raise ValueError(f"{path} must have a section [selectors.NAME]; got none")
+    given = set(config.get("data", {}))
     for section, defaults in (
         ("data", _DATA), ("architectures", _ARCHITECTURES), ("compare", _COMPARE)
     ):  # fmt: skip
         check_names(config.get(section, {}), defaults, f"[{section}]")
         config[section] = {**defaults, **config.get(section, {})}
-    _one_of(config["data"]["name"], LOADERS, "[data] name")
-    check_size(config["data"]["name"], config["data"]["size"])
+    _check_data(config["data"], given)
     _one_of(config["data"]["judge"], ("validation", "test"), "[data] judge")
     _one_of(config["architectures"]["judge"], ("unseen", "validation"), "[architectures] judge")
     config["space"] = {"name": "NASBench101", **config.get("space", {})}
@@ -142,6 +145,22 @@ def read_config(path) -> dict:
         if "soft_targets" in options:
             _one_of(options["soft_targets"], nets, f"[selectors.{name!r}] soft_targets")
     return config
+
+
+def _check_data(data, given):
+    """A data set by its name, or files by their path; they are read later."""
+    if data["path"] is None:
+        for key in sorted(given & {"labels", "target"}):
+            raise ValueError(f"[data] {key} belongs to a path; got {data[key]!r} without one")
+        _one_of(data["name"], LOADERS, "[data] name")
+        check_size(data["name"], data["size"])
+        return
+    if "name" in given:
+        raise ValueError(
+            f"[data] must have a name or a path; got both, {data['name']!r} and {data['path']!r}"
+        )
+    if data["size"] is not None and not is_count(data["size"]):
+        raise ValueError(f"[data] size must be a positive int; got {data['size']!r}")
 
 
 def make_space(spec, where="[space]"):

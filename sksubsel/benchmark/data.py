@@ -17,6 +17,7 @@ from sksubsel.datasets import (
     load_tiny_imagenet,
     split_rows,
 )
+from sksubsel.datasets.files import read_files
 
 __all__ = ["LOADERS", "Data", "check_size", "load_data"]
 
@@ -31,12 +32,18 @@ class Data(NamedTuple):
     validation: tuple | None
 
 
-def load_data(name, fractions, judge, pool, label_noise, imbalance, seed, size=None) -> Data:
+def load_data(
+    name, fractions, judge, pool, label_noise, imbalance, seed, size=None,
+    path=None, labels=None, target=None,
+) -> Data:  # fmt: skip
     """Instances as ``[data]`` of :func:`read_config` describes them."""
-    check_size(name, size)
-    bunch = LOADERS[name](**({} if size is None else {"size": size}))
+    if path is None:
+        check_size(name, size)
+        bunch = LOADERS[name](**({} if size is None else {"size": size}))
+    else:
+        bunch = _own(path, labels, target, size)
     # of image files only the rows that are used are ever decoded
-    X, y = bunch.data, bunch.target
+    X, y = bunch["data"], bunch["target"]
     if len(fractions) != 3 or not np.isclose(sum(fractions), 1) or min(fractions) < 0:
         raise ValueError(f"[data] fractions must be three that add up to 1; got {fractions}")
     if not 0 <= label_noise < 1:
@@ -50,7 +57,7 @@ def load_data(name, fractions, judge, pool, label_noise, imbalance, seed, size=N
     if judge == "validation":
         X_test, y_test = X_held_out, y_held_out
     elif "test_data" in bunch:
-        X_test, y_test = np.asarray(bunch.test_data), bunch.test_target
+        X_test, y_test = np.asarray(bunch["test_data"]), bunch["test_target"]
     else:
         X_test, y_test = X[rest], y[rest]
     if judge == "test" and len(validation):
@@ -64,6 +71,15 @@ def load_data(name, fractions, judge, pool, label_noise, imbalance, seed, size=N
         n_classes = y.max() + 1
         y[wrong] = (y[wrong] + rng.integers(1, n_classes, len(wrong))) % n_classes
     return Data(_pool(X, pool), y, _pool(X_test, pool), y_test, held_out)
+
+
+def _own(path, labels, target, size):
+    """A user's files, labels as codes."""
+    called = {"data": "[data] path", "labels": "[data] labels", "target": "[data] target"}
+    X, y = read_files(path, labels, target, 32 if size is None else size, called)
+    if y.dtype.kind == "f":
+        raise ValueError(f"[data] path must have labels that are classes; got {y.dtype} in {path}")
+    return {"data": X, "target": np.unique(y, return_inverse=True)[1]}
 
 
 def _long_tail(y, imbalance, rng):
@@ -80,6 +96,8 @@ def _long_tail(y, imbalance, rng):
 def _pool(X, side):
     if side == 1:
         return X
+    if X.ndim != 4:
+        raise ValueError(f"[data] pool is of images alone; got instances of shape {X.shape[1:]}")
     n, channels, height, width = X.shape
     if height % side or width % side:
         raise ValueError(f"[data] pool must divide the {height} x {width} pixels; got {side}")

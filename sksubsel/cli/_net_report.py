@@ -49,7 +49,12 @@ class NetReport:
             kind = "an untrained one" if len(others) else "one"
             self.of = f"architecture {self.arch.hash}, {kind} of the zoo"
         self.predictions = self._predictions()
-        self.rows = self.net.selector_.select(self.predictions, budget)
+        if self.arch is not None:
+            self.rows = self.net.select(self.arch, budget)
+        else:
+            self.rows = self.net.selector_.select(self.predictions, budget)
+        if self.net._is_shared(budget):
+            self.of = "any architecture, by a design that all share"
 
     @property
     def title(self):

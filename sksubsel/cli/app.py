@@ -16,7 +16,9 @@ from sksubsel.cli.report import report
 from sksubsel.cli.select import select
 from sksubsel.cli.zoo import zoo
 
-_ERRORS = OSError, ValueError, TypeError, ImportError, RuntimeError, MemoryError
+_ERRORS = (
+    OSError, ValueError, TypeError, ImportError, RuntimeError, MemoryError, FloatingPointError,
+)  # fmt: skip
 
 
 def _version(ctx, param, value):

@@ -6,7 +6,7 @@ import click
 
 from sksubsel._validation import check_device
 from sksubsel.cli._data import DATA, read_data
-from sksubsel.cli._options import BUDGET, DEVICE, JSON, PATH, SEED, Command, Result
+from sksubsel.cli._options import BUDGET, DEVICE, JSON, PATH, SEED, Command, Result, verbosity
 
 
 @click.command(cls=Command, short_help="Learn from a zoo to select for any architecture.")
@@ -72,11 +72,12 @@ def fit(data, labels, target, image_size, zoo_folder, out, epochs, include_zoo, 
         raise ValueError(message.replace("overwrite=True", "--overwrite")) from error
     X, y = read_data(data, labels, target, image_size)
     archs, zoo = ZooFolder(zoo_folder).load(X, y, device=device)
-    net = SubSelNet(**params, device=device, random_state=seed)
+    shown = {"device": device, "verbose": verbosity()}
+    net = SubSelNet(**params, **shown, random_state=seed)
     if epochs is not None:
         net.set_params(
-            encoder=ArchitectureEncoder(max_epochs=epochs, device=device),
-            approximator=ModelApproximator(max_epochs=epochs, device=device),
+            encoder=ArchitectureEncoder(max_epochs=epochs, **shown),
+            approximator=ModelApproximator(max_epochs=epochs, **shown),
         )
     net.fit(archs, zoo)
     net.save(out, include_zoo=include_zoo, overwrite=overwrite)

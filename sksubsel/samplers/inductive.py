@@ -110,6 +110,7 @@ class InductiveScorer:
             device=self.device,
             seed=self.seed,
             verbose=self.verbose,
+            title="selector",
             n_threads=1,
         )
         self.history = epochs_of(net)

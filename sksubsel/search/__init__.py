@@ -1,4 +1,4 @@
-"""Architectures and settings searched for, each trained on a subset for its architecture."""
+"""Architectures and settings searched for, each trained on what a selector chooses for it."""
 
 from sksubsel.search.darts import DARTSSearch
 from sksubsel.search.halving import HalvingSearch

@@ -81,7 +81,7 @@ def tune(
     random_state=None,
     verbose=0,
 ) -> TuneResult:
-    """Tune hyper-parameters with Ray Tune, each trial trained on the subset for its architecture.
+    """Tune hyper-parameters with Ray Tune, each trial trained on what a selector chooses.
 
     TPE, Optuna's, proposes parameters; ASHA, Ray's, ends trials whose score after some epochs is
     not among the better ones. The best parameters are then used to train on all data.

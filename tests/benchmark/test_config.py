@@ -348,3 +348,60 @@ def test_long_tail():
 def test_data_mistakes(params, message):
     with pytest.raises(ValueError, match=message):
         digits(**params)
+
+
+def own(path, **params):
+    given = {"judge": "test", "pool": 1, "label_noise": 0.0, "imbalance": 1.0, "seed": 0}
+    return load_data("digits", [0.5, 0.25, 0.25], **{**given, "path": str(path), **params})
+
+
+def test_files_of_ones_own(tmp_path):
+    X = np.arange(48, dtype=np.float32).reshape(12, 4)
+    names = np.array(["b", "a", "c"])[np.arange(12) % 3]
+    np.savez(tmp_path / "mine.npz", X=X, y=names)
+    data = own(tmp_path / "mine.npz")
+    assert data.X.shape == (6, 4) and data.X_test.shape == (3, 4)
+    rows = (data.X[:, 0] / 4).astype(int)
+    assert (names[rows] == np.array(["a", "b", "c"])[data.y]).all()  # classes in order
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "labels.npy", np.arange(12) % 3 + 5)
+    data = own(tmp_path / "X.npy", labels=str(tmp_path / "labels.npy"))
+    assert set(data.y) == {0, 1, 2}
+    image = pytest.importorskip("PIL.Image")
+    for k, name in enumerate(("cat", "dog")):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(4):
+            image.new("RGB", (9, 7), (100 * k, 0, i)).save(tmp_path / f"images/{name}/{i}.png")
+    assert own(tmp_path / "images", size=8, pool=2).X.shape == (4, 3, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"path": "none.npz"}, r"\[data\] path must be a file or a folder; there is no"),
+        ({"path": "mine.npz", "target": "a"}, r"\[data\] target belongs to \[data\] path of .parq"),
+        ({"path": "floats.npz"}, "labels that are classes; got float64"),
+        ({"path": "mine.npz", "pool": 2}, r"pool is of images alone; got .* \(4,\)"),
+    ],
+)
+def test_mistakes_of_ones_own(tmp_path, monkeypatch, params, message):
+    monkeypatch.chdir(tmp_path)
+    np.savez("mine.npz", X=np.ones((12, 4), np.float32), y=np.arange(12) % 3)
+    np.savez("floats.npz", X=np.ones((12, 4), np.float32), y=np.linspace(0, 1, 12))
+    with pytest.raises((ValueError, OSError), match=message):
+        own(**params)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ('name = "digits"\npath = "a.npz"', r"a name or a path; got both, 'digits' and 'a.npz'"),
+        ('labels = "a.npy"', r"\[data\] labels belongs to a path; got 'a.npy' without one"),
+        ('path = "a.npz"\nsize = 0', r"\[data\] size must be a positive int; got 0"),
+    ],
+)
+def test_mistakes_of_a_path(tmp_path, lines, message):
+    path = tmp_path / "own.toml"
+    path.write_text(f'[data]\n{lines}\n[selectors."r"]\nclass = "Random"\n')
+    with pytest.raises(ValueError, match=message):
+        read_config(path)

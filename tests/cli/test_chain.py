@@ -191,6 +191,11 @@ def test_report_with_the_zoo(capsys, folder, check_page):
     assert "20 of 200 rows" in words
 
 
+def test_report_of_a_shared_selection(capsys):
+    document = run(capsys, "report", "net", "--budget", "20")
+    assert document["selected for"] == "any architecture, by a design that all share"
+
+
 def test_report_of_an_architecture(capsys):
     archs = read_architectures("zoo/architectures.jsonl")
     with open("zoo/architectures.jsonl") as lines, open("one.json", "w") as file:

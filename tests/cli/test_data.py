@@ -20,6 +20,12 @@ def folder(tmp_path, monkeypatch):
     np.save("arrays/X.npy", X)
     np.save("arrays/y.npy", Y)
     (tmp_path / "text.npz").write_text("no zip")
+    np.savez_compressed("cut.npz", X=X, y=Y)
+    damaged = bytearray((tmp_path / "cut.npz").read_bytes())
+    damaged[60:90] = bytes(30)  # amid the compressed values
+    (tmp_path / "cut.npz").write_bytes(damaged)
+    header = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "header.npy").write_bytes(header.replace(b"{'descr'", b"{('descr", 1))
     (tmp_path / "text.npy").write_text("no array")
     (tmp_path / "a.txt").write_text("?")
     (tmp_path / "empty").mkdir()
@@ -72,7 +78,9 @@ def test_image_folder(folder):
         (("one.npz",), r"one.npz must be .* lacks \['y'\] and has \['X'\]"),
         (("objects.npz",), "objects.npz must be a .npz file"),  # nothing is unpickled
         (("text.npz",), "text.npz must be a .npz file"),
+        (("cut.npz",), "cut.npz must be a .npz file"),
         (("text.npy", "b.npy"), "text.npy must be a .npy file"),
+        (("header.npy", "b.npy"), "header.npy must be a .npy file"),
         (("a.npy",), "--labels must name the labels"),
         (("both.npz", "b.npy"), "--labels belongs to DATA of .npy; got DATA 'both.npz'"),
         (("both.npz", None, "a"), "--target belongs to DATA of .parquet"),

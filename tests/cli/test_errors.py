@@ -27,6 +27,7 @@ def failing(monkeypatch):
         (ValueError("no room"), 1, "sksubsel: error: no room\n"),
         (RuntimeError("it failed\nTraceback ..."), 1, "sksubsel: error: it failed\n"),
         (OSError(2, "Gone", "a"), 1, "sksubsel: error: [Errno 2] Gone: 'a'\n"),
+        (FloatingPointError("gains are NaN"), 1, "sksubsel: error: gains are NaN\n"),
         (MemoryError(), 1, "sksubsel: error: MemoryError\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
