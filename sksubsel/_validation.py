@@ -224,3 +224,11 @@ def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
 
 
 _OWN = ("sksubsel", "sklearn")
+
+
+def label_codes(y, classes):
+    """Places of labels (n,) among sorted classes, int64 (n,), and labels that are none of them."""
+    codes = np.searchsorted(classes, y).clip(max=len(classes) - 1)
+    # as objects: NumPy 1 compares no numbers with strings
+    known = classes[codes].astype(object) == y.astype(object)
+    return codes, np.unique(y[~known])

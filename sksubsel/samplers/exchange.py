@@ -129,7 +129,7 @@ def _renew_where_wrong(ridge, n_chosen):
             raise FloatingPointError(
                 f"the gains of {np.isnan(ridge.gains).sum()} of {len(ridge.gains)} rows are NaN "
                 f"after {n_chosen} rows were chosen, from NaN in {found} at first and in "
-                f"{ridge.count_nan()} when computed afresh; select again, and please report it "
+                f"{ridge.count_nan()} when computed afresh; fit or select again, and please report it "
                 "(docs/reproducibility.md)"
             )
         warnings.warn(

@@ -8,6 +8,7 @@ import os
 import signal
 import tempfile
 import threading
+import warnings
 from contextlib import ExitStack, contextmanager
 
 import numpy as np
@@ -73,9 +74,11 @@ def run(plan, shared, *, n_trials, n_startup_trials, n_jobs, resources) -> None:
         if n_jobs == -1:
             n_cpus = ray.cluster_resources().get("CPU", 1)
             n_jobs = max(1, int(n_cpus / (resources.get("cpu") or 1)))
-        sampler = optuna.samplers.TPESampler(
-            n_startup_trials=n_startup_trials, constant_liar=n_jobs > 1, seed=shared.seed
-        )
+        with warnings.catch_warnings():  # of constant_liar, in older versions
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler = optuna.samplers.TPESampler(
+                n_startup_trials=n_startup_trials, constant_liar=n_jobs > 1, seed=shared.seed
+            )
         watch = _Watch(plan)
         tuner = tune.Tuner(
             tune.with_resources(_trainable, resources),

@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import nn
 
 from sksubsel._net import as_tensor, epochs_of, fit_net, predict_net, seeded
-from sksubsel._validation import check_device, check_finite
+from sksubsel._validation import check_device, check_finite, label_codes
 from sksubsel.architectures import as_architecture
 from sksubsel.base import InstancesMixin
 from sksubsel.networks import PROXY_PARAMS, build_network
@@ -372,9 +372,8 @@ class ArchitectureClassifier(ClassifierMixin, _ArchitectureEstimator):  # noqa: 
                 "Classifier can't train when only one class is present; y holds "
                 f"{self.classes_.tolist()} (name all in classes= to train on a part of them)"
             )
-        codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        if not (self.classes_[codes] == y).all():
-            strange = np.setdiff1d(y, self.classes_)
+        codes, strange = label_codes(y, self.classes_)
+        if len(strange):
             raise ValueError(f"y holds labels that are not in classes: {strange.tolist()}")
         targets = codes.astype(np.int64)
         if soft_targets is not None:

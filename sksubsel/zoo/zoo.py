@@ -19,7 +19,7 @@ from sklearn.utils.metaestimators import available_if
 
 from sksubsel._digest import digest
 from sksubsel._parallel import Progress, run_tasks, threads_of_each
-from sksubsel._validation import check_device, check_finite, check_instances, check_X
+from sksubsel._validation import check_device, check_finite, check_instances, check_X, label_codes
 from sksubsel.architectures import as_architecture, as_architectures
 from sksubsel.networks import count_parameters
 from sksubsel.zoo.asking import new_outputs
@@ -433,9 +433,8 @@ class ModelZoo(BaseEstimator):
         check_finite(y, y_name)
         if self.classes_ is None:
             return X, y.astype(np.float32)
-        codes = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        if not (self.classes_[codes] == y).all():
-            strange = np.setdiff1d(y, self.classes_)
+        codes, strange = label_codes(y, self.classes_)
+        if len(strange):
             raise ValueError(f"{y_name} holds labels that the zoo lacks: {strange.tolist()}")
         return X, codes
 

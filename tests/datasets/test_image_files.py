@@ -42,8 +42,9 @@ def test_indexed_as_an_array(images, pictures):
     for wrong in (6, [0, 6], np.ones(5, bool), ([0, 1], [0, 1]), Ellipsis, np.zeros((2, 2), int)):
         with pytest.raises(IndexError):
             images[wrong]
-    with pytest.raises(ValueError, match="no array without a copy"):
-        np.array(images, copy=False)
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":  # before, False meant "if need be"
+        with pytest.raises(ValueError, match="no array without a copy"):
+            np.array(images, copy=False)
 
 
 def test_only_the_rows_asked_for_are_opened(images, pictures, tmp_path):

@@ -199,7 +199,8 @@ def test_early_stopping_on_a_validation_split():
     ).fit(X, y)
     losses = [row["valid_loss"] for row in model.history_]
     assert len(losses) < 200
-    assert np.argmin(losses) == len(losses) - 1 - 2
+    # the last two are no better than the best before, by skorch's threshold
+    assert min(losses[-2:]) > (1 - 1e-4) * min(losses[:-2])
     without = _classifier().fit(X, y)
     assert "valid_loss" not in without.history_[0]
 
