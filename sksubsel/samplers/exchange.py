@@ -8,8 +8,6 @@ again, given all others (as in Fedorov's exchange algorithm for designs of exper
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from sksubsel.samplers.quotas import allocate, places
@@ -120,25 +118,13 @@ def exchange(ridge, groups, free, chosen, n_sweeps, n_known=0):
 def _renew_where_wrong(ridge, n_chosen):
     """Have the gains computed afresh where their rounding errors have come to matter."""
     drift = ridge.drift()
-    if drift <= _MAX_DRIFT:
-        return
-    found = ridge.count_nan() if np.isnan(drift) else {}
-    ridge.renew()
     if np.isnan(drift):  # it would choose the first rows, and nobody would see it
-        if np.isnan(ridge.gains).any():
-            raise FloatingPointError(
-                f"the gains of {np.isnan(ridge.gains).sum()} of {len(ridge.gains)} rows are NaN "
-                f"after {n_chosen} rows were chosen, from NaN in {found} at first and in "
-                f"{ridge.count_nan()} when computed afresh; fit or select again, and please report it "
-                "(docs/reproducibility.md)"
-            )
-        warnings.warn(
-            f"gains were NaN after {n_chosen} rows were chosen and are computed afresh, so the "
-            f"choice is right, but please report it (docs/reproducibility.md): NaN in {found} of "
-            f"{len(ridge.phi)} rows",
-            RuntimeWarning,
-            stacklevel=2,
+        raise FloatingPointError(
+            f"the gains of {np.isnan(ridge.gains).sum()} of {len(ridge.gains)} rows are NaN after "
+            f"{n_chosen} rows were chosen: features or targets are too large for float32"
         )
+    if drift > _MAX_DRIFT:
+        ridge.renew()
 
 
 def _shortlist(gains, groups, free, room):

@@ -118,13 +118,6 @@ class GrowingRidge:
         )
         return float(np.abs(gains[watched] - exact).max() / max(np.abs(exact).max(), 1e-30))
 
-    def count_nan(self) -> dict:
-        """In how many candidates' numbers there is a NaN, and in how many of the matrices'."""
-        held = {"h": self._h, "s": self._s, "t r": self._linear, "r r": self._square,
-                "phi": self.phi, "M": self.inverse, "W": self.coef,
-                "Q": self.residual_cross}  # fmt: skip
-        return {name: int(np.isnan(array).sum()) for name, array in held.items()}
-
     def renew(self):
         """Compute h and s afresh, whose rounding errors add up, and the rest. Time O(m d^2)."""
 
@@ -178,10 +171,13 @@ class GrowingRidge:
 
         def of_chunk(part):
             product = self.phi[part] @ right
-            a = product[:, :b]
-            self._h[part] -= sign * np.einsum("nb,nb->n", a, a)
-            change = a @ ZKZ - (2.0 * sign) * product[:, b : 2 * b]
-            self._s[part] += np.einsum("nb,nb->n", a, change)
+            # Without a change nothing is to be summed: an einsum over an empty axis is 0 times
+            # whatever lies in memory (NumPy 2.4), and that may be NaN.
+            if b:
+                a = product[:, :b]
+                self._h[part] -= sign * np.einsum("nb,nb->n", a, a)
+                change = a @ ZKZ - (2.0 * sign) * product[:, b : 2 * b]
+                self._s[part] += np.einsum("nb,nb->n", a, change)
             labels = one_hot(self.labels[part], C)
             self._linear[part], self._square[part] = self._residuals(product[:, 2 * b :], labels)
 
