@@ -1,4 +1,4 @@
-"""The pages of docs/: every public name is in the API, code is Python, examples run."""
+"""The README and the pages of docs/: every public name is in the API, code is Python, examples run."""
 
 import doctest
 import importlib
@@ -11,7 +11,8 @@ import pytest
 import sksubsel
 
 DOCS = pathlib.Path(__file__).parents[1] / "docs"
-PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
+PAGES = [DOCS.parent / "README.md"]
+PAGES += sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -68,7 +69,12 @@ def test_the_api_lists_every_public_name_once():
     assert missing == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS.parent).as_posix())
+def test_nothing_is_left_to_be_filled_in(page):
+    assert not re.findall(r"\b(?:TODO|FIXME|TBD|XXX)\b|@@", page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS.parent).as_posix())
 def test_blocks_of_python_are_python(page):
     for language, code in FENCE.findall(page.read_text(encoding="utf-8")):
         if language == "python" and ">>> " not in code:
@@ -78,7 +84,7 @@ def test_blocks_of_python_are_python(page):
 @pytest.mark.parametrize(
     "page",
     [page for page in PAGES if ">>> " in page.read_text(encoding="utf-8")],
-    ids=lambda page: page.relative_to(DOCS).as_posix(),
+    ids=lambda page: page.relative_to(DOCS.parent).as_posix(),
 )
 def test_examples_of_pages_run(page, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
