@@ -1,4 +1,4 @@
-"""The README and the pages of docs/: every public name is in the API, code is Python, examples run."""
+"""README and docs: every public name is in the API, code is Python, examples run."""
 
 import doctest
 import importlib
