@@ -157,7 +157,7 @@ class _EpochBar(Callback):
         self.progress_.step()
 
     def on_train_end(self, net, **kwargs):
-        self.progress_.__exit__()
+        self.progress_.close()
         del self.progress_  # a net is pickled without its bar
 
 

@@ -148,6 +148,10 @@ class Progress:
         return self
 
     def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """End the bar."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None

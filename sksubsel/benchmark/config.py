@@ -11,7 +11,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from sksubsel import approximator, baselines, encoder, features, selector, spaces
-from sksubsel._validation import check_budget, is_count
+from sksubsel._validation import check_budget
 from sksubsel.base import BaseSelector
 from sksubsel.baselines import adaptive
 from sksubsel.benchmark.data import LOADERS, check_size
@@ -159,8 +159,7 @@ def _check_data(data, given):
         raise ValueError(
             f"[data] must have a name or a path; got both, {data['name']!r} and {data['path']!r}"
         )
-    if data["size"] is not None and not is_count(data["size"]):
-        raise ValueError(f"[data] size must be a positive int; got {data['size']!r}")
+    check_size(None, data["size"])
 
 
 def make_space(spec, where="[space]"):

@@ -37,8 +37,8 @@ def load_data(
     path=None, labels=None, target=None,
 ) -> Data:  # fmt: skip
     """Instances as ``[data]`` of :func:`read_config` describes them."""
+    check_size(name if path is None else None, size)
     if path is None:
-        check_size(name, size)
         bunch = LOADERS[name](**({} if size is None else {"size": size}))
     else:
         bunch = _own(path, labels, target, size)
@@ -118,10 +118,10 @@ _SIZED = ("tiny_imagenet", "caltech256", "imagenet")
 
 
 def check_size(name, size):
-    """Raise ValueError unless the data set's images can be had in that size."""
+    """Raise ValueError unless the data set's images can be had in that size; None: own files."""
     if size is None:
         return
-    if name not in _SIZED:
+    if name is not None and name not in _SIZED:
         raise ValueError(
             f"[data] size is of image files alone, {', '.join(_SIZED)}; got {size!r} for {name}"
         )

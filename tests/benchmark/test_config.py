@@ -351,8 +351,7 @@ def test_data_mistakes(params, message):
 
 
 def own(path, **params):
-    given = {"judge": "test", "pool": 1, "label_noise": 0.0, "imbalance": 1.0, "seed": 0}
-    return load_data("digits", [0.5, 0.25, 0.25], **{**given, "path": str(path), **params})
+    return digits(fractions=[0.5, 0.25, 0.25], path=str(path), **params)
 
 
 def test_files_of_ones_own(tmp_path):
