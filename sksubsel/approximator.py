@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sksubsel._net import epochs_of, fit_net, seeded, shared_tensor
-from sksubsel._validation import check_device
+from sksubsel._validation import check_device, check_finite
 from sksubsel.features import InstanceFeatures, as_features
 from sksubsel.nn.approximator import SUMMARIES, ApproximatorNet, split_padding
 from sksubsel.nn.pairs import MAX_ARCHS, MIN_PROBA, PairLoss
@@ -219,7 +219,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, embeddings, zoo):
+    def partial_fit(self, embeddings, zoo, *, features=None):
         """Go on with a zoo over more instances; the first are those known so far.
 
         Features are made as `fit` has learned to make them. The network is trained on from where
@@ -232,6 +232,9 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
             Of the zoo's architectures, by the same encoder.
         zoo : ModelZoo
             What :meth:`ModelZoo.append` returns.
+        features : array-like of shape (M, F) or None, default=None
+            Of the M new instances, where the transformer cannot make them, as
+            :class:`~sksubsel.extraction.StoredFeatures`. None: the transformer makes them.
 
         Returns
         -------
@@ -241,7 +244,8 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         ------
         ValueError
             If the embeddings' length, the task, the number of outputs or the labels of the first
-            instances are others than before; then nothing is changed.
+            instances are others than before, or `features` are of other instances or another
+            number; then nothing is changed.
 
         Notes
         -----
@@ -272,7 +276,15 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         new = copy.copy(self)  # whatever fails or is interrupted, this one stays whole
         new.device_ = check_device(self.device)
-        more = as_features(self.feature_transformer_.transform(zoo.X_[n_before:]))
+        if features is None:
+            features = self.feature_transformer_.transform(zoo.X_[n_before:])
+        more = as_features(features)
+        expected = len(zoo.y_) - n_before, self.features_.shape[1]
+        if more.shape != expected:
+            raise ValueError(
+                f"features of the new instances must have shape (M, F)={expected}; got {more.shape}"
+            )
+        check_finite(more, "features")
         new.features_ = np.concatenate([self.features_, more.astype(self.features_.dtype)])
         new.y_ = zoo.y_
         targets = new._targets(zoo)

@@ -265,7 +265,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, archs, X, y=None):
+    def partial_fit(self, archs, X, y=None, *, features=None):
         """Take in instances that have come since `fit`; no network of the zoo is trained.
 
         The encoder stays as it is. The zoo's networks are asked about the new instances, the
@@ -281,6 +281,9 @@ class SubSelNet(TransformerMixin, BaseEstimator):
             (``ModelZoo(store=..., keep_weights=True)``); or what :meth:`ModelZoo.append` returns.
         y : array of shape (M,) or None
             The new instances' labels; None with a zoo.
+        features : array-like of shape (M, F) or None, default=None
+            The new instances' features, where they are read from a file
+            (:class:`~sksubsel.extraction.StoredFeatures`) and not computed from X.
 
         Returns
         -------
@@ -289,8 +292,8 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the instances or the zoo do not fit those of `fit`, or the networks were not kept;
-            then nothing is changed.
+            If the instances, the zoo or `features` do not fit those of `fit`, or the networks were
+            not kept; then nothing is changed.
         TypeError
             If the approximator or the selector is frozen, or has no ``partial_fit``.
 
@@ -300,6 +303,8 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         without a `fit`, is a `fit`.
         """
         if not hasattr(self, "encoder_"):
+            if features is not None:
+                raise ValueError("features must be None in the first partial_fit, which is a fit")
             return self.fit(archs, X, y)
         for part in (self.approximator_, self.selector_):
             if isinstance(part, FrozenEstimator):
@@ -323,7 +328,8 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         check_budget(self.selector_.budget, len(zoo.y_))
         times = [time.perf_counter()]
         embeddings = self.encoder_.transform(archs)
-        approximator = copy.copy(self.approximator_).partial_fit(embeddings, zoo)
+        given = {} if features is None else {"features": features}
+        approximator = copy.copy(self.approximator_).partial_fit(embeddings, zoo, **given)
         times.append(time.perf_counter())
         selector = clone(self.selector_).fit(approximator.transform(embeddings), zoo)
         times.append(time.perf_counter())
@@ -501,7 +507,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         save_net(self, folder, SubSelNet, include_zoo=include_zoo, overwrite=overwrite)
 
     @staticmethod
-    def load(folder) -> SubSelNet:
+    def load(folder, *, device=None) -> SubSelNet:
         """The net that `save` has written to a folder.
 
         Files are checked before anything is made, parts as they are made; only classes of a fixed
@@ -511,16 +517,20 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         folder : path
+        device : str or None, default=None
+            Where all of its parts compute from now on. None: where they were fitted, and on the CPU
+            where this machine has no such device.
 
         Returns
         -------
         SubSelNet
-            On the CPU where the device that it was fitted on is not there.
 
         Raises
         ------
         SavedModelError
             A ValueError which names the file that is missing, damaged, or of a newer version.
+        ValueError
+            If this machine has no such `device`.
 
         Notes
         -----
@@ -528,7 +538,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         """
         from sksubsel.persistence import load_net
 
-        return load_net(folder, SubSelNet)
+        return load_net(folder, SubSelNet, device)
 
     def __getattr__(self, name):
         if name == "zoo_" and "encoder_" in vars(self):

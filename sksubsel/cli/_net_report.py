@@ -29,11 +29,13 @@ class NetReport:
     architecture : str or None
         See `given_architectures`.
     budget : int, float or None
+    device : str or None
+        See `SubSelNet.load`.
     """
 
-    def __init__(self, path, architecture=None, budget=None):
+    def __init__(self, path, architecture=None, budget=None, device=None):
         self.path, self.budget = path, budget
-        self.net = SubSelNet.load(path)
+        self.net = SubSelNet.load(path, device=device)
         self.zoo = getattr(self.net, "zoo_", None)
         self.y = self.net.selector_.y_
         if self.zoo is not None and self.zoo.classes_ is not None:

@@ -103,6 +103,10 @@ SEED = click.option(
 DEVICE = click.option(
     "--device", default="cpu", show_default=True, help='Where torch computes, such as "cuda".'
 )
+DEVICE_OF_FIT = click.option(
+    "--device",
+    help="Where torch computes (default: as in `fit`, or the CPU where that device is missing).",
+)
 N_JOBS = click.option(
     "--n-jobs", type=int, default=2, show_default=True, help="Trainings side by side."
 )

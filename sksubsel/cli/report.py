@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from sksubsel.cli._options import BUDGET, JSON, PATH, Command, Result
+from sksubsel.cli._options import BUDGET, DEVICE_OF_FIT, JSON, PATH, Command, Result
 
 
 @click.command(cls=Command, short_help="Tables and figures, as text or as one page.")
@@ -28,8 +28,9 @@ from sksubsel.cli._options import BUDGET, JSON, PATH, Command, Result
     help="Of a net: the architecture to select for, as `select` takes it.",
 )
 @click.option("--budget", type=BUDGET, help="Of a net: how many rows (default: its own).")
+@DEVICE_OF_FIT
 @JSON
-def report(source, html, reference, architecture, budget):
+def report(source, html, reference, architecture, budget, device):
     """Tables and figures of SOURCE, a comparison's CSV file or the folder of a saved net.
 
     Without --html a comparison's figures are saved beside its table.
@@ -37,12 +38,12 @@ def report(source, html, reference, architecture, budget):
     if source.is_dir():
         from sksubsel.cli._net_report import NetReport
 
-        found = NetReport(source, architecture, budget)
+        found = NetReport(source, architecture, budget, device)
     else:
         from sksubsel.cli._comparison import Comparison
 
-        if architecture is not None or budget is not None:
-            raise click.UsageError("--architecture and --budget belong to a saved net")
+        if not architecture is budget is device is None:
+            raise click.UsageError("--architecture, --budget and --device belong to a saved net")
         found = Comparison(source, reference)
     found.print()
     document = found.document()

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from sksubsel.cli._options import BUDGET, JSON, PATH, Command, Result
+from sksubsel.cli._options import BUDGET, DEVICE_OF_FIT, JSON, PATH, Command, Result
 
 _SUFFIXES = ".npy", ".json", ".csv"
 
@@ -34,8 +34,9 @@ _SUFFIXES = ".npy", ".json", ".csv"
     type=click.IntRange(0),
     help="Fresh sampling noise, where there is any, in place of that of the fit.",
 )
+@DEVICE_OF_FIT
 @JSON
-def select(net, architectures, budget, out, seed):
+def select(net, architectures, budget, out, seed, device):
     """Rows of the data of the saved NET to train architectures on; nothing is trained.
 
     Without --out they are printed, a line for each architecture.
@@ -48,7 +49,7 @@ def select(net, architectures, budget, out, seed):
             f"{str(out)!r} must end with {', '.join(_SUFFIXES)}", param_hint="--out"
         )
     archs = given_architectures(architectures)
-    fitted = SubSelNet.load(net)
+    fitted = SubSelNet.load(net, device=device)
     rows = fitted.select(archs, budget, seed)
     novelty = fitted.novelty(archs)
     document = {

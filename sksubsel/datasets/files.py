@@ -41,6 +41,7 @@ def read_files(data, labels=None, target=None, image_size=32, called=None):
     -------
     X : ndarray of shape (N, F) or (N, channels, height, width)
     y : ndarray of shape (N,)
+        Of an image folder the names of its subfolders.
 
     Raises
     ------
@@ -65,8 +66,8 @@ def read_files(data, labels=None, target=None, image_size=32, called=None):
     if kind == "folder" and all((path / name).is_file() for name in _ARRAYS):
         X, y = (_load(path / name) for name in _ARRAYS)
     elif kind == "folder":
-        images, y = load_image_folder(path, size=image_size, return_X_y=True)
-        X = np.asarray(images)
+        images = load_image_folder(path, size=image_size)
+        X, y = np.asarray(images.data), np.asarray(images.target_names)[images.target]
     elif kind == ".npz":
         X, y = _from_npz(path)
     elif kind == ".npy":

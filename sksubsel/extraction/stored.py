@@ -15,8 +15,9 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    path : str or path
-        A ``.npy`` file of shape (N, F), as :func:`extract_features` makes it.
+    path : str or path, or list of these
+        A ``.npy`` file of shape (N, F), as :func:`extract_features` makes it; or several whose rows
+        follow one another, such as those of instances that came later.
 
     Attributes
     ----------
@@ -57,22 +58,24 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
         OSError
             If there is no such file.
         ValueError
-            If it is no two-dimensional ``.npy`` file, or of another number of rows.
+            If it is no two-dimensional ``.npy`` file, or of another number of rows, or files
+            differ in their number of features.
         """
         self.shape_ = self._load(X).shape
         return self
 
     def transform(self, X):
-        """The features, memory-mapped.
+        """The features, memory-mapped where they are in one file.
 
         Parameters
         ----------
         X : array-like of length N
-            The instances of `fit`, all and in their order.
+            The instances of `fit`, all and in their order. For those that were appended to them,
+            see `features` of :meth:`sksubsel.SubSelNet.partial_fit`.
 
         Returns
         -------
-        memmap of shape (N, F)
+        memmap or ndarray of shape (N, F)
 
         Raises
         ------
@@ -83,20 +86,36 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
         return self._load(X)
 
     def _load(self, X):
-        try:
-            # copy-on-write, since torch warns of what it cannot write to
-            features = np.load(self.path, mmap_mode="c", allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise ValueError(f"{self.path} is no .npy file, or damaged: {error}") from error
-        if features.ndim != 2 or features.dtype.kind != "f":
+        paths = self.path if isinstance(self.path, list) else [self.path]
+        if not paths:
+            raise ValueError("path must name at least one file; got an empty list")
+        parts = [_load_file(path) for path in paths]
+        for path, part in zip(paths, parts):
+            if part.shape[1] != parts[0].shape[1]:
+                raise ValueError(
+                    f"all files must have as many features; got {parts[0].shape[1]} in {paths[0]} "
+                    f"and {part.shape[1]} in {path}"
+                )
+        n_rows, n_stored = X.shape[0] if hasattr(X, "shape") else len(X), sum(map(len, parts))
+        if n_rows != n_stored:
             raise ValueError(
-                f"{self.path} must hold floating numbers of shape (N, F); got {features.dtype} of "
-                f"shape {features.shape}"
+                f"{', '.join(map(str, paths))} has the features of {n_stored} instances, X has "
+                f"{n_rows}; stored features are of all instances in their order "
+                "(of appended ones: partial_fit(..., features=))"
             )
-        n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
-        if n_rows != len(features):
-            raise ValueError(
-                f"{self.path} has the features of {len(features)} instances, X has {n_rows}; "
-                "stored features are of all instances in their order"
-            )
-        return features
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _load_file(path):
+    """The features of one file, memory-mapped."""
+    try:
+        # copy-on-write, since torch warns of what it cannot write to
+        features = np.load(path, mmap_mode="c", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is no .npy file, or damaged: {error}") from error
+    if features.ndim != 2 or features.dtype.kind != "f":
+        raise ValueError(
+            f"{path} must hold floating numbers of shape (N, F); got {features.dtype} of "
+            f"shape {features.shape}"
+        )
+    return features

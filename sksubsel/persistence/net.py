@@ -10,7 +10,9 @@ from pathlib import Path
 
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
+from sksubsel._validation import check_device
 from sksubsel.approximator import ModelApproximator
 from sksubsel.encoder import ArchitectureEncoder
 from sksubsel.persistence.document import FORMAT, MAX_BYTES, dump_document, parse_document
@@ -133,7 +135,7 @@ def _is_saved_net(folder):
         return False
 
 
-def load_net(folder, root):
+def load_net(folder, root, device=None):
     """The net that a folder holds; see `SubSelNet.load`.
 
     Parameters
@@ -141,12 +143,15 @@ def load_net(folder, root):
     folder : path
     root : type
         SubSelNet itself.
+    device : str or None, default=None
 
     Raises
     ------
     SavedModelError
         If anything in the folder is not as `save_net` writes it.
     """
+    if device is not None:
+        device = check_device(device)
     folder = Path(folder)
     if not folder.is_dir():
         raise SavedModelError(
@@ -167,7 +172,20 @@ def load_net(folder, root):
         raise SavedModelError(f"{path} is nested too deeply to be a saved net") from None
     if type(net) is not root or "encoder_" not in vars(net):
         raise reader.damage(f"it holds no fitted {root.__name__}")
+    if device is not None:
+        for made in reader.objects:
+            _move(made, device)
     return net
+
+
+def _move(made, device):
+    """Let an object compute on a device."""
+    if isinstance(made, nn.Module):
+        made.to(device)
+        return
+    for name in ("device", "device_"):
+        if name in getattr(made, "__dict__", ()):
+            setattr(made, name, device)
 
 
 def _make(reader, objects):

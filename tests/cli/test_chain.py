@@ -172,6 +172,14 @@ def test_select(capsys):
     assert fresh == SubSelNet.load("whole").select(archs[0], 20, 5).tolist() != wanted[0].tolist()
 
 
+def test_device(capsys):
+    archs = "zoo/architectures.jsonl"
+    for given in (["select", "net", "--architecture", archs], ["report", "net"]):
+        assert run(capsys, *given, "--device", "cpu") == run(capsys, *given)
+        assert cli.main([*given, "--device", "nowhere"]) == 1
+        assert "device must be a torch device" in capsys.readouterr().err
+
+
 def test_report(capsys, folder, check_page):
     document = run(capsys, "report", "net", "--html", "net.html")
     assert document["instances"] == N

@@ -68,7 +68,7 @@ def test_image_folder(folder):
             image.new("RGB", (9, 7), (100 * k, 0, 0)).save(f"pictures/{name}/{i}.png")
     images, labels = read_data("pictures", image_size=8)
     assert images.shape == (4, 3, 8, 8)
-    assert labels.tolist() == [0, 0, 1, 1]
+    assert labels.tolist() == ["cats", "cats", "dogs", "dogs"]
     np.testing.assert_allclose(images[2:, 0], 100 / 255, atol=1e-6)
 
 

@@ -41,6 +41,31 @@ def test_in_a_net(tiny, stored):
     np.testing.assert_array_equal(nets[0].select(tiny.unseen[0]), nets[1].select(tiny.unseen[0]))
 
 
+def test_in_a_net_that_gets_more_instances(tiny, stored, tmp_path):
+    """The new instances' features are those that their own extraction has made."""
+    extractor = InstanceFeatures(16, random_state=0).fit(tiny.X)
+    more = extract_features(tiny.X_test, extractor, tmp_path)
+    net = SubSelNet(
+        budget=15, encoder=tiny.encoder, features=StoredFeatures(stored.filename), random_state=0
+    ).fit(tiny.archs, tiny.zoo)
+    proba = np.full((len(tiny.zoo.trained_), len(tiny.X_test), 10), 0.1)
+    zoo = tiny.zoo.append(tiny.X_test, tiny.y_test, predictions=proba)
+    with pytest.raises(ValueError, match="150 instances, X has"):
+        net.partial_fit(tiny.archs, zoo)
+    for wrong in (more[1:], more[:, 1:]):
+        with pytest.raises(ValueError, match=r"features of the new instances must have shape \(M,"):
+            net.partial_fit(tiny.archs, zoo, features=wrong)
+    with pytest.raises(ValueError, match="features must be finite"):
+        net.partial_fit(tiny.archs, zoo, features=np.full(more.shape, np.nan))
+    with pytest.raises(ValueError, match="must be None in the first partial_fit"):
+        clone(net).partial_fit(tiny.archs, tiny.zoo, features=more)
+    np.testing.assert_array_equal(net.approximator_.features_, stored)
+    net.partial_fit(tiny.archs, zoo, features=more)
+    both = StoredFeatures([stored.filename, more.filename])
+    np.testing.assert_array_equal(net.approximator_.features_, both.fit_transform(zoo.X_))
+    assert len(net.select(tiny.unseen[0])) == 15
+
+
 def test_features_as_instances(tiny, stored):
     """A memory map is an X like any other, and is not read into memory by validation."""
     selector = FacilityLocation(20, stratify="equal").fit(stored, tiny.y)
@@ -77,6 +102,11 @@ def test_errors(tiny, stored, tmp_path):
         np.save(path, content)
         with pytest.raises(ValueError, match=message):
             StoredFeatures(path).fit(tiny.X)
+    np.save(path, np.zeros((5, 3), np.float32))
+    with pytest.raises(ValueError, match=r"as many features; got 16 in .*features.npy and 3 in"):
+        StoredFeatures([stored.filename, path]).fit(tiny.X)
+    with pytest.raises(ValueError, match="at least one file; got an empty list"):
+        StoredFeatures([]).fit(tiny.X)
     path.write_bytes(b"nothing")
     with pytest.raises(ValueError, match="no .npy file, or damaged"):
         StoredFeatures(path).fit(tiny.X)

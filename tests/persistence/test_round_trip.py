@@ -94,6 +94,38 @@ def test_what_is_recomputed_in_a_pickle_is_so_here(tiny, folder, nets):
     np.testing.assert_array_equal(twin.transform(tiny.unseen), expected)
 
 
+def devices(value, found=None):
+    """Of all modules and objects of ours that are reached from one, where they compute."""
+    found = {} if found is None else found
+    if id(value) in found:
+        return set().union(*found.values())
+    found[id(value)] = set()
+    if isinstance(value, torch.nn.Module):
+        found[id(value)] = {str(part.device) for part in value.parameters()}
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            devices(part, found)
+    elif type(value).__module__.startswith(("sksubsel", "sklearn.frozen")):
+        for name, part in getattr(value, "__dict__", {}).items():
+            if name in ("device", "device_") and part is not None:
+                found[id(value)].add(str(part))
+            devices(part, found)
+    return set().union(*found.values())
+
+
+def test_on_another_device(nets, folder, tmp_path):
+    """Every part moves; "meta" is a device that every machine has."""
+    for name in nets:
+        assert devices(SubSelNet.load(folder / name, device="meta")) == {"meta"}, name
+        assert devices(SubSelNet.load(folder / name)) == {"cpu"}, name
+    net = SubSelNet.load(folder / "inductive-entropy").set_params(device="cuda")
+    net.save(tmp_path / "net")
+    assert devices(SubSelNet.load(tmp_path / "net")) == {"cpu", "cuda"}  # its parameters are kept
+    assert devices(SubSelNet.load(tmp_path / "net", device="cpu")) == {"cpu"}
+    with pytest.raises(ValueError, match="device must be a torch device"):
+        SubSelNet.load(folder / "mean", device="nowhere")
+
+
 def test_frozen_parts_are_one_object(folder):
     again = SubSelNet.load(folder / "inductive-design")
     assert again.encoder_ is again.encoder
