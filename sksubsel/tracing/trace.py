@@ -161,6 +161,7 @@ def _exported(network, args, kwargs):
             f"torch.export cannot trace {name} with these example_inputs{where(error)}: "
             f"{_brief(error)}. Check that the module takes them"
         ) from error
+    _drop_whole_slices(program.graph)
     signature = program.graph_signature
     held = {
         **program.constants,
@@ -177,6 +178,17 @@ def _exported(network, args, kwargs):
     outputs = interpreter.run(program.graph)
     kinds = [spec.kind.name for spec in signature.output_specs]
     return interpreter, [out for out, kind in zip(outputs, kinds) if kind == "USER_OUTPUT"]
+
+
+def _drop_whole_slices(graph):
+    """Leave out slices of all of an axis, which older versions of torch write for a colon."""
+    for node in graph.nodes:
+        if node.target is torch.ops.aten.slice.Tensor and not node.kwargs:
+            given = node.args[2:]
+            start, end, step = (*given, *(None, None, 1)[len(given) :])
+            if start in (None, 0) and end in (None, sys.maxsize) and step == 1:
+                node.replace_all_uses_with(node.args[0])
+                graph.erase_node(node)
 
 
 @contextlib.contextmanager

@@ -522,6 +522,8 @@ def test_the_module_stays_as_it_is(build, tracer, monkeypatch):
     if tracer == "export":
         monkeypatch.setattr(trace, "_symbolic", lambda *args: (None, None))
         if build is models.Stateful:
+            if torch.__version__ < "2.8":
+                pytest.skip("this torch.export takes no module that appends to a list")
             network.short = None  # torch.export takes no branch on a buffer
     next(network.children()).eval()  # modes may be mixed
     before = {name: value.clone() for name, value in network.state_dict().items()}
