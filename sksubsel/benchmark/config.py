@@ -33,7 +33,7 @@ _SPACES = [
 ]
 _DATA = {"name": "digits", "fractions": [0.7, 0.1, 0.2], "judge": "test", "pool": 1,
          "label_noise": 0.0, "imbalance": 1.0, "seed": 0, "size": None,
-         "path": None, "labels": None, "target": None}  # fmt: skip
+         "path": None, "labels": None, "target": None, "transform": False}  # fmt: skip
 _ARCHITECTURES = {"n_seen": 200, "n_unseen": 5, "n_validation": 0, "judge": "unseen", "seed": 0}
 _COMPARE: dict = {"budgets": [0.05, 0.1], "seeds": [0, 1, 2], "recipe": {}}
 _OURS = {"architecture", "build", "network_params", "callbacks", "classes", "estimator", "store",
@@ -55,9 +55,9 @@ def read_config(path) -> dict:
       of the last three are resized to; ``fractions``, of the instances, to
       train on, to validate with and the rest; ``judge``: "validation", or "test", which is the
       data set's own test instances, where it has none the rest; ``pool``, pixels averaged each
-      way; ``label_noise``, share of training labels made wrong; ``imbalance``, how many times
-      rarer the rarest training class is than the most frequent (rarity grows geometrically);
-      ``seed``.
+      way; ``transform = true``, to train behind the data set's own ``ImageTransform``;
+      ``label_noise``, share of training labels made wrong; ``imbalance``, how many times rarer the
+      rarest training class is than the most frequent (rarity grows geometrically); ``seed``.
     - ``[space]``: ``name`` (a class of `sksubsel.spaces`) and its parameters; of "Mixed",
       ``spaces`` is a list of such tables.
     - ``[architectures]``: ``n_unseen``, ``n_validation`` and ``n_seen``, drawn in this order;
@@ -149,6 +149,8 @@ def read_config(path) -> dict:
 
 def _check_data(data, given):
     """A data set by its name, or files by their path; they are read later."""
+    if not isinstance(data["transform"], bool):
+        raise ValueError(f"[data] transform must be true or false; got {data['transform']!r}")
     if data["path"] is None:
         for key in sorted(given & {"labels", "target"}):
             raise ValueError(f"[data] {key} belongs to a path; got {data[key]!r} without one")

@@ -8,6 +8,7 @@ import numpy as np
 
 from sksubsel._validation import is_count
 from sksubsel.datasets import (
+    ImageTransform,
     load_caltech256,
     load_cifar10,
     load_cifar100,
@@ -23,18 +24,19 @@ __all__ = ["LOADERS", "Data", "check_size", "load_data"]
 
 
 class Data(NamedTuple):
-    """Instances to select from, those to judge by, and (X, y) of others held out, if any."""
+    """Instances to select from, those to judge by, (X, y) of others held out, and a transform."""
 
     X: np.ndarray
     y: np.ndarray
     X_test: np.ndarray
     y_test: np.ndarray
     validation: tuple | None
+    transform: ImageTransform | None = None
 
 
 def load_data(
     name, fractions, judge, pool, label_noise, imbalance, seed, size=None,
-    path=None, labels=None, target=None,
+    path=None, labels=None, target=None, transform=False,
 ) -> Data:  # fmt: skip
     """Instances as ``[data]`` of :func:`read_config` describes them."""
     check_size(name if path is None else None, size)
@@ -42,6 +44,10 @@ def load_data(
         bunch = LOADERS[name](**({} if size is None else {"size": size}))
     else:
         bunch = _own(path, labels, target, size)
+    if transform and bunch.get("transform") is None:
+        raise ValueError(
+            f"[data] transform is of image data sets that have one; {path or name} has none"
+        )
     # of image files only the rows that are used are ever decoded
     X, y = bunch["data"], bunch["target"]
     if len(fractions) != 3 or not np.isclose(sum(fractions), 1) or min(fractions) < 0:
@@ -70,7 +76,8 @@ def load_data(
         wrong = rng.permutation(len(y))[: round(label_noise * len(y))]
         n_classes = y.max() + 1
         y[wrong] = (y[wrong] + rng.integers(1, n_classes, len(wrong))) % n_classes
-    return Data(_pool(X, pool), y, _pool(X_test, pool), y_test, held_out)
+    own = bunch["transform"] if transform else None
+    return Data(_pool(X, pool), y, _pool(X_test, pool), y_test, held_out, own)
 
 
 def _own(path, labels, target, size):

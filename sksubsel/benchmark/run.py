@@ -106,7 +106,8 @@ def fit_zoo(config, data, folder, n_jobs, verbose, device=None):
     """The architectures to compare on, those seen, and their zoo."""
     compared, seen = _draw(config)
     space = make_space(config["space"])
-    recipe = ArchitectureClassifier(build=space.build, **config["recipe"])
+    build = space.build if data.transform is None else data.transform.before(space.build)
+    recipe = ArchitectureClassifier(build=build, **config["recipe"])
     given = {"store": folder / "zoo", "random_state": 0, "n_jobs": n_jobs, "verbose": verbose}
     zoo = ModelZoo(recipe, **given | config["zoo"])
     if device is not None:

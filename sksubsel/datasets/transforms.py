@@ -45,6 +45,42 @@ class ImageTransform:
         self.vertical_flip = vertical_flip
         self.crop_padding = crop_padding
 
+    def before(self, build):
+        """A function that builds networks which transform their images themselves.
+
+        While a network trains each batch is augmented anew, by its recipe's `random_state`; when it
+        predicts, images are normalised alone.
+
+        Parameters
+        ----------
+        build : callable
+            ``build(architecture, in_shape, n_outputs) -> torch.nn.Module``, such as the ``build``
+            of a search space.
+
+        Returns
+        -------
+        callable
+            For ``ArchitectureClassifier(build=)``; it pickles where `build` does.
+
+        Raises
+        ------
+        TypeError
+            If `build` is not callable.
+
+        Examples
+        --------
+        >>> from sksubsel import ArchitectureClassifier
+        >>> from sksubsel.datasets import ImageTransform
+        >>> from sksubsel.spaces import NASBench101
+        >>> transform = ImageTransform(mean=(0.5,), std=(0.3,), horizontal_flip=True)
+        >>> recipe = ArchitectureClassifier(build=transform.before(NASBench101().build))
+        """
+        from sksubsel.datasets.transformed import TransformedBuild
+
+        if not callable(build):
+            raise TypeError(f"build must be callable; got {build!r}")
+        return TransformedBuild(self, build)
+
     def __repr__(self):
         params = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"ImageTransform({params})"

@@ -11,9 +11,9 @@ from sksubsel.baselines.adaptive import RS2Strategy
 from sksubsel.benchmark import read_config, run_config
 from sksubsel.benchmark.config import make_selector, make_space
 from sksubsel.benchmark.data import LOADERS, load_data
-from sksubsel.benchmark.run import ForAnotherKind
+from sksubsel.benchmark.run import ForAnotherKind, fit_zoo
 from sksubsel.cli import main
-from sksubsel.datasets import ImageFiles, load_digits_images
+from sksubsel.datasets import ImageFiles, ImageTransform, load_digits_images
 from sksubsel.spaces import MLP, Transformer
 
 PROTOCOLS = Path(__file__).parents[2] / "benchmarks" / "protocol"
@@ -123,7 +123,7 @@ def test_command(config, tmp_path, monkeypatch, capsys):
 def test_a_seed_of_the_selector_alone(config, tmp_path):
     from joblib import Memory
 
-    from sksubsel.benchmark.run import _fit_net, fit_zoo
+    from sksubsel.benchmark.run import _fit_net
 
     settings = read_config(config)
     _, seen, zoo = fit_zoo(settings, load_data(**settings["data"]), tmp_path, None, 0)
@@ -204,6 +204,25 @@ def test_image_files_of_a_comparison(tmp_path, monkeypatch):
     np.testing.assert_allclose(data.X[:, 0, 0, 0] * 255, np.arange(10), rtol=1e-6)
     np.testing.assert_allclose(data.X_test[:, 0, 0, 0] * 255, np.arange(3), rtol=1e-6)
     assert load_data("caltech256", **settings, imbalance=1.0, seed=0).X.shape == (10, 3, 4, 4)
+
+
+def test_behind_the_data_sets_transform(config, tmp_path, monkeypatch):
+    own = ImageTransform(mean=(0.3,), std=(0.3,), horizontal_flip=True)
+    X, y = load_digits_images(return_X_y=True)
+    monkeypatch.setitem(LOADERS, "cifar10", lambda: Bunch(data=X, target=y, transform=own))
+    text = config.read_text().replace("[data]", '[data]\nname = "cifar10"\ntransform = true')
+    config.write_text(text)
+    settings = read_config(config)
+    data = load_data(**settings["data"])
+    assert data.transform is own
+    zoo = fit_zoo(settings, data, tmp_path, None, 0)[2]
+    assert repr(zoo.estimator_.build.transform) == repr(own)
+    assert load_data(**settings["data"] | {"transform": False}).transform is None
+    with pytest.raises(ValueError, match="data sets that have one; digits has none"):
+        digits(transform=True)
+    config.write_text(text.replace("transform = true", "transform = 1"))
+    with pytest.raises(ValueError, match="transform must be true or false; got 1"):
+        read_config(config)
 
 
 def test_selectors_of_a_file():

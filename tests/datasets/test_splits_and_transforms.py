@@ -1,7 +1,11 @@
+import pickle
+
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 
+from sksubsel import ModelZoo
 from sksubsel.datasets import ImageTransform, split_rows
 
 
@@ -98,3 +102,38 @@ def test_bad_transforms(images):
         ImageTransform()(images[0])
     with pytest.raises(ValueError, match=r"must have 1 channels.*got \(200, 2, 5, 6\)"):
         ImageTransform(mean=(0,), std=(1,))(images)
+
+
+def test_a_network_behind_a_transform(tiny):
+    """Images are augmented while it trains, and only then; weights and draws are the recipe's."""
+    transform = ImageTransform(mean=(0.3,), std=(0.2,), horizontal_flip=True, crop_padding=1)
+    build = pickle.loads(pickle.dumps(transform.before(tiny.space.build)))
+    assert repr(build) == f"{transform!r}.before({tiny.space.build!r})"
+    network = build(tiny.archs[0], tiny.X.shape[1:], 10)
+    plain, images = network.network.eval(), torch.from_numpy(tiny.X)
+    with torch.no_grad():
+        expected = plain(torch.from_numpy(transform(tiny.X)))
+        assert torch.equal(network.eval()(images), expected)
+        network.transform.train()
+        assert not torch.equal(network(images), network(images))
+
+    recipe = clone(tiny.recipe).set_params(architecture=tiny.archs[0], random_state=0)
+    behind = clone(recipe).set_params(build=build)
+    proba = [
+        clone(model).fit(tiny.X, tiny.y).predict_proba(tiny.X_test)
+        for model in (behind, behind, recipe)
+    ]
+    np.testing.assert_array_equal(proba[0], proba[1])
+    assert np.abs(proba[0] - proba[2]).max() > 0.01
+    with pytest.raises(TypeError, match="build must be callable; got None"):
+        transform.before(None)
+
+
+def test_a_store_knows_the_transform(tiny, tmp_path):
+    flip, crop = ImageTransform(horizontal_flip=True), ImageTransform(crop_padding=1)
+    for transform in (flip, ImageTransform(horizontal_flip=True)):
+        recipe = clone(tiny.recipe).set_params(build=transform.before(tiny.space.build))
+        ModelZoo(recipe, store=tmp_path, random_state=0).fit(tiny.archs[:1], tiny.X, tiny.y)
+    recipe.set_params(build=crop.before(tiny.space.build))
+    with pytest.raises(ValueError, match="made for other data, labels or training"):
+        ModelZoo(recipe, store=tmp_path, random_state=0).fit(tiny.archs[:1], tiny.X, tiny.y)
