@@ -78,9 +78,7 @@ copybutton_prompt_is_regexp = True
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
-    # All but Fashion-MNIST's: that needs 30 MB of images which nobody can be asked to have, and
-    # half an hour. It is shown without its output.
-    "filename_pattern": r"/(?!fashion_mnist)\w+\.py$",
+    "filename_pattern": r"/\w+\.py$",
     "within_subsection_order": "ExampleTitleSortKey",
     "doc_module": ("sksubsel",),
     "reference_url": {"sksubsel": None},

@@ -17,6 +17,8 @@ from sksubsel.spaces import NASBench101
 from sksubsel.subselnet import SubSelNet
 from sksubsel.zoo import ArchitectureClassifier, ModelZoo
 
+_BUDGETS = 0.05, 0.1
+
 
 def run_demo(*, figure=None, table=None, n_jobs=2, seed=0, device="cpu", verbose=1):
     """SubSelNet's three modes beside random subsets, on scikit-learn's digits.
@@ -54,21 +56,8 @@ def run_demo(*, figure=None, table=None, n_jobs=2, seed=0, device="cpu", verbose
     zoo = ModelZoo(
         estimator, n_pretrained=12, n_jobs=n_jobs, device=device, random_state=seed, verbose=verbose
     )
-    return run_comparison(
-        zoo, seen, unseen, (X_train, y_train, X_test, y_test),
-        budgets=(0.05, 0.1), seeds=(0, 1, 2), n_jobs=n_jobs, seed=seed,
-        figure=figure, table=table, device=device, verbose=verbose,
-    )  # fmt: skip
-
-
-def run_comparison(
-    zoo, seen, unseen, data, *, budgets, seeds, n_jobs, seed, figure=None, table=None,
-    device="cpu", verbose=1,
-):  # fmt: skip
-    """Train the zoo, fit SubSelNet in its three modes, compare with random, print and draw."""
-    X_train, y_train, X_test, y_test = data
     print(machine())
-    print(f"{len(X_train):,} training and {len(X_test):,} test instances; budgets {budgets}")
+    print(f"{len(X_train):,} training and {len(X_test):,} test instances; budgets {_BUDGETS}")
     start = time.perf_counter()
     zoo = zoo.fit(seen, X_train, y_train)
     print(
@@ -101,7 +90,7 @@ def run_comparison(
         **nets,
     }
     rows = compare(
-        selectors, unseen, zoo, X_test, y_test, budgets=budgets, seeds=seeds,
+        selectors, unseen, zoo, X_test, y_test, budgets=_BUDGETS, seeds=(0, 1, 2),
         soft_targets=("SubSelNet, transductive",), n_jobs=n_jobs, verbose=verbose,
     )  # fmt: skip
     print(format_table(summarize(rows)))
