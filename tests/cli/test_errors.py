@@ -67,7 +67,7 @@ def test_traceback(failing, capsys):
         (["zoo", "digits", "--store", "s", "--space-option", "a"], "sksubsel zoo: error: "),
         (["compare", "a.toml", "--budgets", "0.1", "1.5"], "sksubsel compare: error: Invalid"),
         (["select", "net", "--architecture", "a", "--out", "a.txt"], "sksubsel select: error: "),
-        (["report", "a.csv", "--budget", "3"], "sksubsel report: error: --architecture and"),
+        (["report", "a.csv", "--budget", "3"], "sksubsel report: error: --architecture, --budget"),
     ],
 )
 def test_wrong_arguments(argv, said, capsys, tmp_path, monkeypatch):
