@@ -288,7 +288,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
             new.n_epochs_ = len(new.history_)
         new._cache = None
         new._fit_instances(targets)
-        vars(self).update(vars(new))
+        self.__dict__.update(vars(new))
         return self
 
     def transform(self, embeddings) -> Predictions:

@@ -20,7 +20,9 @@ __all__ = ["BaseSelector"]
 class InstancesMixin:
     """Validation of instances for estimators that take tables as well as images."""
 
-    _accept_sparse = False
+    @property
+    def _accept_sparse(self):
+        return False
 
     def _check_instances(self, X, *, reset):
         """X as an array of shape (N, F), checked by scikit-learn, or (N, ...), checked by us.
@@ -48,7 +50,7 @@ class InstancesMixin:
         return X
 
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
+        tags = super().__sklearn_tags__()  # type: ignore[misc]  # BaseEstimator comes behind
         tags.input_tags.three_d_array = True
         tags.input_tags.sparse = self._accept_sparse
         return tags

@@ -75,7 +75,7 @@ def run_comparison(
         f"zoo: {len(zoo.trained_)} of {len(seen)} architectures trained in "
         f"{time.perf_counter() - start:.1f} s, mean training accuracy {zoo.accuracies_.mean():.3f}"
     )
-    nets = {}
+    nets: dict[str, SubSelNet] = {}
     settings = {
         "SubSelNet, transductive": {"mode": "transductive"},
         "SubSelNet, inductive": {"mode": "inductive"},

@@ -397,8 +397,8 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
             n_out = max(len(archs) // 5, min(20, len(archs) // 2))
             out, kept = ([archs[i] for i in part] for part in (order[:n_out], order[n_out:]))
             module, _ = self._train(kept, device, seed)
-            out, kept = (_mean_node(_embed(module, *self.codec_.pack(a))) for a in (out, kept))
-            held_out = Novelty(kept).relative(out)
+            new, known = (_mean_node(_embed(module, *self.codec_.pack(a))) for a in (out, kept))
+            held_out = Novelty(known).relative(new)
         self.novelty_ = Novelty(_mean_node(self.transform(archs)), held_out)
 
     def _device(self):

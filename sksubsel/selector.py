@@ -376,6 +376,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             return rest[self._sample(log_weights[rest], budget, rng, self.strata_[rest])]
         demand = np.exp(log_weights - log_weights.max())
         proba = predictions.rows(slice(None))[0] if self.task_ == "classification" else None
+        assert self.coverage_ is not None  # as `diversity` says
         chosen, _ = self.coverage_.select(
             demand, budget, stratify=self.stratify, proba=proba, selected=first
         )
@@ -411,6 +412,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         first = self._shared_design(n_shared)
         if n_shared == budget:
             return np.sort(first)
+        assert self.design_ is not None  # as `diversity` says
         rows = self.design_.select(
             lambda rows: self._standardised(predictions.rows(rows)[0]),
             budget - n_shared,
@@ -424,6 +426,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         if budget == 0:
             return np.empty(0, dtype=np.int64)
         if budget not in self._shared:
+            assert self.design_ is not None
             target = self._standardised(self._mean)
             design = self.design_.select(target, budget, stratify=self.stratify)
             self._shared[budget] = design.rows
@@ -444,6 +447,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
     def _log_weights(self, predictions, mode, budget):
         """Unnormalised log-probabilities of the instances (N,), for one architecture."""
         if mode == "inductive":
+            assert self.scorer_ is not None
             return self.scorer_.log_scores(predictions)[0]
         losses = np.empty(self.n_samples_)
         for rows, outputs in predictions.chunks():

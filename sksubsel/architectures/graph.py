@@ -5,9 +5,10 @@ from __future__ import annotations
 import heapq
 import math
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ class NodeAttributes(Mapping):
     """A mapping from names to values that is immutable, hashable and picklable."""
 
     __slots__ = ("_items",)
+    _items: tuple[tuple[str, Any], ...]
 
     def __init__(self, values=()):
         items = [
@@ -96,6 +98,16 @@ class Architecture:
     edges: tuple[tuple[int, int], ...]
     attributes: tuple[Mapping, ...] | None = None
     space: str | None = field(default=None, compare=False)
+
+    if TYPE_CHECKING:  # what may be given is more than what is kept
+
+        def __init__(
+            self,
+            ops: Sequence[str],
+            edges: Iterable[tuple[int, int]],
+            attributes: Sequence[Mapping] | None = None,
+            space: str | None = None,
+        ) -> None: ...
 
     def __post_init__(self):
         if isinstance(self.ops, str) or not isinstance(self.ops, Iterable):

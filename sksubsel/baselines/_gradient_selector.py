@@ -44,7 +44,6 @@ class GradientSelector(BaseSelector):
         "estimator": [HasMethods(["fit", "predict_proba"]), None],
         "random_state": ["random_state"],
     }
-    _quotas: str | None = None
 
     def fit(self, X, y=None, *, proba=None, features=None):
         """Select instances by the gradients of a model trained on them.
@@ -66,6 +65,10 @@ class GradientSelector(BaseSelector):
         self
         """
         return super().fit(X, y, proba=proba, features=features)
+
+    @property
+    def _quotas(self):
+        return None
 
     @abstractmethod
     def _strategy(self):
@@ -158,7 +161,8 @@ class GradientSelector(BaseSelector):
             model = self._fit_estimator(X, y, seed, standardise)
         gradients = self._gradients_of(model, X, y, proba, features, standardise)
         if validation is not None:
-            validation = self._gradients_of(model, *validation, None, None, standardise)
+            X_val, y_val = validation
+            validation = self._gradients_of(model, X_val, y_val, None, None, standardise)
         return gradients, validation
 
     def _gradients_of(self, model, X, y, proba, features, standardise):

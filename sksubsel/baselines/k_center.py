@@ -115,7 +115,7 @@ class KCenterGreedy(GeometricSelector):
                 f"that are not in initial_subset; got {budget}"
             )
         self._rng = check_random_state(self.random_state)
-        self._final_radii = []
+        self._final_radii: list[float] = []
         ranking, scores = super()._rank(X, y, budget)
         self.radius_ = max(
             float(scores[order[n]]) if n < len(order) else radius

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -34,7 +36,7 @@ class NetReport:
     def __init__(self, path, architecture=None, budget=None):
         self.path, self.budget = path, budget
         self.net = SubSelNet.load(path)
-        self.zoo = getattr(self.net, "zoo_", None)
+        self.zoo: Any = getattr(self.net, "zoo_", None)
         self.y = self.net.selector_.y_
         if self.zoo is not None and self.zoo.classes_ is not None:
             self.y = self.zoo.classes_[self.y]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from sksubsel.cli._options import BUDGET, JSON, PATH, Command, Result
@@ -37,7 +39,7 @@ def report(source, html, reference, architecture, budget):
     if source.is_dir():
         from sksubsel.cli._net_report import NetReport
 
-        found = NetReport(source, architecture, budget)
+        found: Any = NetReport(source, architecture, budget)
     else:
         from sksubsel.cli._comparison import Comparison
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import tarfile
 import zlib
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -276,7 +276,7 @@ def _read_archive(form, path, wanted):
                         f"{path} is damaged: its {member.name} is of {member.size} bytes, more "
                         f"than {most}. {_fetch(form)}"
                     )
-                with archive.extractfile(member) as file:
+                with cast("IO[bytes]", archive.extractfile(member)) as file:
                     files[name] = file.read()
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(

@@ -42,7 +42,7 @@ def split_rows(y, fractions=(0.7, 0.1, 0.2), *, stratify=False, random_state=Non
     rng = np.random.default_rng(random_state)
     ends = np.cumsum(fractions)[:-1]
     if not stratify:
-        n_rows = y if isinstance(y, Integral) else len(y)
+        n_rows = int(y) if isinstance(y, Integral) else len(y)
         return np.split(rng.permutation(n_rows), np.round(ends * n_rows).astype(int))
     if isinstance(y, Integral):
         raise ValueError(f"y must hold the labels to stratify by; got {y}")

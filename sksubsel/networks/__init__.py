@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sksubsel.architectures import as_architecture
 
 from .darts import build_darts
@@ -10,7 +12,7 @@ from .nasbench101 import build_nasbench101
 from .nasbench201 import build_nasbench201
 from .transformer import build_transformer
 
-PROXY_PARAMS = {
+PROXY_PARAMS: dict[str | None, dict[str, Any]] = {
     # The benchmark's momentum would need thousands of steps to learn the batches' statistics.
     "nasbench101": {"stem_channels": 16, "n_stacks": 3, "n_cells": 1, "bn_momentum": 0.1},
     "nasbench201": {"stem_channels": 8, "n_cells": 1},

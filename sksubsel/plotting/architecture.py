@@ -184,7 +184,7 @@ class ArchitectureDisplay:
         return float(box.width / figure.dpi * 72 / (high - low)[0])
 
     def _draw_dots(self, layout, scale):
-        self.nodes_ = {}
+        self.nodes_: dict | list = {}
         for op in dict.fromkeys(self.arch.ops):
             chosen = [k for k, each in enumerate(self.arch.ops) if each == op]
             self.nodes_[op] = self.ax_.scatter(
@@ -194,7 +194,7 @@ class ArchitectureDisplay:
     def _draw_boxes(self, layout, texts, scale):
         from matplotlib.patches import FancyBboxPatch
 
-        self.nodes_ = []
+        self.nodes_ = boxes = []
         for op, text, (x, y), (w, h) in zip(
             self.arch.ops, texts, layout.positions, _sizes(self.arch, texts)
         ):
@@ -205,7 +205,7 @@ class ArchitectureDisplay:
                 facecolor="white" if op in _PLAIN else tint(colour),
                 linewidth=min(scale, 1.2), zorder=3,
             )  # fmt: skip
-            self.nodes_.append(self.ax_.add_patch(box))
+            boxes.append(self.ax_.add_patch(box))
             label = self.ax_.text(
                 x, y, text, ha="center", va="center", fontsize=min(10, FONT * scale),
                 linespacing=1.1, zorder=4,

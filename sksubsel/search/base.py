@@ -181,7 +181,8 @@ class BaseSearch(BestEstimator, ABC):
             trainer, X_val, y_val, selector, path=self.store, progress=progress,
             on_error=self.on_error, n_jobs=self.n_jobs, name=type(self).__name__,
         )  # fmt: skip
-        self._seed, self._rows = seed, []
+        self._seed = seed
+        self._rows: list[dict] = []
         try:
             with progress:
                 self._search(plan, rng)

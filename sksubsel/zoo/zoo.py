@@ -148,6 +148,10 @@ class ModelZoo(BaseEstimator):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+    accuracies_: np.ndarray
+    train_accuracies_: np.ndarray
+    train_times_: np.ndarray
+    n_parameters_: np.ndarray
 
     def __init__(
         self,
@@ -224,7 +228,7 @@ class ModelZoo(BaseEstimator):
                 ) from error
             store = Store(self.store, key, seed, self.keep_weights)
         for name in ("_store", "_appended"):  # of a fit before
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         if self.keep_weights:
             self._store = store
         unique = {architecture_key(arch): arch for arch in (self.architectures_[i] for i in chosen)}

@@ -150,6 +150,7 @@ class MILOStrategy(Strategy):
 
     def _importance(self, view, rng):
         """What each row adds to the disparity-min of its class, or part of one: float64 (N,)."""
+        assert self.directions_ is not None  # made by `select`
         e = np.zeros(view.n_samples)
         for rows, _ in class_quotas(view.y, view.n_samples, view.n_samples, self.stratify):
             n_parts = -(-len(rows) // self.max_class)

@@ -169,7 +169,7 @@ class Strategy(BaseEstimator, ABC):
         """
 
 
-def class_quotas(y, n_samples, budget, stratify):
+def class_quotas(y, n_samples, budget, stratify) -> list[tuple[np.ndarray, int]]:
     """Rows of each class (ascending) and how many to choose of them, where that is any.
 
     One class of all rows where `stratify` or `y` is None.

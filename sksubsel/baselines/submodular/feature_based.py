@@ -112,7 +112,7 @@ class FeatureBased(SubmodularSelector):
         self.initial_subset = initial_subset
         self.random_state = random_state
 
-    def _rank(self, X, y, budget):
+    def _rank(self, X, y, budget):  # type: ignore[override]  # the rows' weights play no part
         if sparse.issparse(X):
             if X.dtype.kind != "f":
                 X = X.astype(np.float64)

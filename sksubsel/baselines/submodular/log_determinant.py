@@ -128,7 +128,7 @@ class LogDeterminant(KernelSelector):
         self.memory_limit = memory_limit
         self.random_state = random_state
 
-    def _rank(self, X, y, budget):
+    def _rank(self, X, y, budget):  # type: ignore[override]
         return super()._rank(X, y, budget)  # the rows' weights would say nothing here
 
     def _check_size(self, X, sizes, wanted):
