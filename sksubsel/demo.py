@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 import time
+from typing import Any
 
 from sklearn.base import clone
 from sklearn.model_selection import train_test_split
@@ -76,7 +77,7 @@ def run_comparison(
         f"{time.perf_counter() - start:.1f} s, mean training accuracy {zoo.accuracies_.mean():.3f}"
     )
     nets: dict[str, SubSelNet] = {}
-    settings = {
+    settings: dict[str, dict[str, Any]] = {
         "SubSelNet, transductive": {"mode": "transductive"},
         "SubSelNet, inductive": {"mode": "inductive"},
         "SubSelNet, hybrid": {"mode": "hybrid"},

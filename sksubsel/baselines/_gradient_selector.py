@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,6 +25,10 @@ from sksubsel.baselines.dynamics import _columns
 from sksubsel.baselines.recording import seed_estimator
 from sksubsel.samplers.quotas import allocate, head
 from sksubsel.zoo.classifier import ArchitectureClassifier
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
 __all__ = ["GradientSelector"]
 
@@ -45,7 +50,14 @@ class GradientSelector(BaseSelector):
         "random_state": ["random_state"],
     }
 
-    def fit(self, X, y=None, *, proba=None, features=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        proba: ArrayLike | None = None,
+        features: ArrayLike | None = None,
+    ) -> Self:
         """Select instances by the gradients of a model trained on them.
 
         Parameters

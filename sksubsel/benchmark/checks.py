@@ -151,7 +151,7 @@ def _warn_of_seen(net, name, archs):
         )
 
 
-def check_judging(X, y, zoo, name_X, name_y):
+def check_judging(X, y, zoo, name_X, name_y) -> tuple[np.ndarray, np.ndarray]:
     """Instances and labels to score on, as arrays.
 
     Parameters

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-def split_rows(y, fractions=(0.7, 0.1, 0.2), *, stratify=False, random_state=None):
+
+def split_rows(
+    y: Any,
+    fractions: ArrayLike = (0.7, 0.1, 0.2),
+    *,
+    stratify: bool = False,
+    random_state: int | np.random.Generator | None = None,
+) -> list[np.ndarray]:
     """Rows for training, validation and test: the paper's 70:10:20 by default.
 
     Parameters

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
 
 class StoredFeatures(TransformerMixin, BaseEstimator):
@@ -37,10 +45,10 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
     (5,)
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path):
         self.path = path
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Check that there are as many features as instances.
 
         Parameters
@@ -62,7 +70,7 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
         self.shape_ = self._load(X).shape
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.memmap:
         """The features, memory-mapped.
 
         Parameters

@@ -7,6 +7,7 @@ import hashlib
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -68,7 +69,9 @@ class _NetLayout(EstimatorLayout):
         return state
 
 
-def save_net(net, folder, root, *, include_zoo=False, overwrite=False) -> None:
+def save_net(
+    net: Any, folder: str | Path, root: type, *, include_zoo: bool = False, overwrite: bool = False
+) -> None:
     """Write a fitted net to a folder; see `SubSelNet.save`.
 
     Parameters
@@ -133,7 +136,7 @@ def _is_saved_net(folder):
         return False
 
 
-def load_net(folder, root):
+def load_net(folder: str | Path, root: type) -> Any:
     """The net that a folder holds; see `SubSelNet.load`.
 
     Parameters

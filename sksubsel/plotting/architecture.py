@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +12,13 @@ from sksubsel.architectures import as_architecture
 from sksubsel.plotting._layout import layered_layout
 from sksubsel.plotting._node_text import FONT, box_of, texts_of
 from sksubsel.plotting._style import colour_of, import_pyplot, marker_of, tint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Self
+
+    from sksubsel.plotting._layout import Layout
 
 __all__ = ["ArchitectureDisplay"]
 
@@ -61,7 +69,9 @@ class ArchitectureDisplay:
     >>> display.plot().figure_.savefig("cell.png")  # doctest: +SKIP
     """
 
-    def __init__(self, arch, layout, *, texts, vocabulary):
+    def __init__(
+        self, arch: Any, layout: Layout, *, texts: list[str] | None, vocabulary: tuple[str, ...]
+    ):
         self.arch = arch
         self.layout = layout
         self.texts = texts
@@ -69,8 +79,14 @@ class ArchitectureDisplay:
 
     @classmethod
     def from_architecture(
-        cls, arch, *, attributes=False, labels="auto", vocabulary=None, n_columns=None
-    ):
+        cls,
+        arch: Any,
+        *,
+        attributes: bool = False,
+        labels: bool | str = "auto",
+        vocabulary: Sequence[str] | None = None,
+        n_columns: int | None = None,
+    ) -> Self:
         """Lay an architecture out.
 
         Parameters
@@ -119,7 +135,7 @@ class ArchitectureDisplay:
         layout = _lay_out(arch, texts, n_columns)
         return cls(arch, layout, texts=texts, vocabulary=vocabulary)
 
-    def plot(self, ax=None, *, legend="auto"):
+    def plot(self, ax: Any = None, *, legend: bool | str = "auto") -> Self:
         """Draw the graph.
 
         Text is as large as the axes allow, at most 10 points; where it would be smaller than 4.5
@@ -152,7 +168,7 @@ class ArchitectureDisplay:
         if texts is not None and FONT * scale < _LEAST_FONT:
             layout, texts = _lay_out(self.arch, None, None), None
             scale = self._frame(layout, True, legend is not False)
-        self.labels_ = []
+        self.labels_: list = []
         if texts is None:
             self._draw_dots(layout, scale)
         else:
