@@ -11,6 +11,8 @@ import io
 import itertools
 import pickle
 import warnings
+from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 from joblib.parallel import get_active_backend
@@ -45,23 +47,44 @@ def cluster_of(n_jobs):
     return None
 
 
-class _Cluster:
-    """What Dask and Ray have in common.
-
-    They differ in ``put(shared)``, which sends objects to the workers; ``start(task)``, the
-    future of a pickled task; ``wait(futures)``, one that has ended; ``result(future)``, which
-    raises `WorkerDiedError`; ``cancel(futures)``; and ``n_slots()``, the tasks to have there at a
-    time.
-    """
+class _Cluster(ABC):
+    """What Dask and Ray have in common."""
 
     blames_neighbours = False  # whether a task is taken to have killed a worker it waited at
+    backend: Any
+
+    @abstractmethod
+    def n_slots(self):
+        """How many tasks to have there at a time."""
+
+    @abstractmethod
+    def put(self, shared):
+        """Send objects to the workers."""
+
+    @abstractmethod
+    def start(self, task):
+        """The future of a pickled task."""
+
+    @abstractmethod
+    def wait(self, futures):
+        """One of them that has ended."""
+
+    @abstractmethod
+    def result(self, future):
+        """What a task gave; raises `WorkerDiedError`."""
+
+    @abstractmethod
+    def cancel(self, futures):
+        """Stop those that have not ended."""
 
     def run(self, jobs, shared, on_lost):
         """Results as they come; see :func:`sksubsel._parallel.run_tasks`."""
         jobs = list(jobs)
         if not jobs:
             return  # and nothing is sent
-        jobs, running, suspects, alone = iter(jobs), {}, [], False
+        jobs, alone = iter(jobs), False
+        running: dict = {}
+        suspects: list = []
         with self.backend.retrieval_context():
             try:
                 self.put(shared)

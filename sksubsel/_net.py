@@ -6,6 +6,7 @@ import sys
 import types
 from collections.abc import Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,6 +100,8 @@ class _StepSchedule(Callback):
     has fewer, each step moves it further, so that an epoch always takes it equally far and it
     ends where it should.
     """
+
+    schedule_: Any  # torch's, None after training
 
     def __init__(self, kind, lr, total_steps, epoch_steps, step_size=0.3, gamma=0.1):
         self.kind, self.lr = kind, lr
@@ -204,7 +207,7 @@ class Net(NeuralNet):
     def initialize_optimizer(self, triggered_directly=None):
         params = [p for p in self.module_.parameters() if p.requires_grad]
         self.optimizer_ = self.optimizer(params, lr=self.lr, **self.get_params_for("optimizer"))
-        self.scaler_ = torch.amp.GradScaler("cuda", enabled=self.mixed)
+        self.scaler_: Any = torch.amp.GradScaler("cuda", enabled=self.mixed)
         self.n_steps_ = 0
         return self
 

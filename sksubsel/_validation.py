@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 import sys
 import warnings
+from typing import Any
 
 import numpy as np
 from sklearn.utils.multiclass import type_of_target
@@ -124,7 +125,7 @@ def check_X(X, name: str = "X") -> np.ndarray:
     return X
 
 
-def check_instances(X, y, *, min_class_count: int = 2):
+def check_instances(X, y, *, min_class_count: int = 2) -> tuple[np.ndarray, np.ndarray, str, Any]:
     """Instances and labels, checked together.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,6 +19,12 @@ from sksubsel.features import InstanceFeatures, as_features
 from sksubsel.nn.approximator import SUMMARIES, ApproximatorNet, split_padding
 from sksubsel.nn.pairs import MAX_ARCHS, MIN_PROBA, PairLoss
 from sksubsel.predictions import Predictions
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
+
+    from sksubsel.zoo import ModelZoo
 
 _BATCH_SIZES = 2048, 16384  # least and most pairs of a step
 _MAX_JUDGED = 4096  # instances that judge the architectures held out
@@ -136,23 +143,23 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        approximator="attention",
+        approximator: Any = "attention",
         *,
-        residual=True,
-        features=None,
-        hidden_dim=256,
-        dropout=0.3,
-        max_epochs=None,
-        early_stopping=True,
-        validation_fraction=0.2,
-        n_iter_no_change=5,
-        batch_size=None,
-        lr=1e-3,
-        weight_decay=5e-3,
-        callbacks=None,
-        device="cpu",
-        random_state=None,
-        verbose=0,
+        residual: bool = True,
+        features: Any = None,
+        hidden_dim: int = 256,
+        dropout: float = 0.3,
+        max_epochs: int | None = None,
+        early_stopping: bool = True,
+        validation_fraction: float = 0.2,
+        n_iter_no_change: int = 5,
+        batch_size: int | None = None,
+        lr: float = 1e-3,
+        weight_decay: float = 5e-3,
+        callbacks: list | None = None,
+        device: str | torch.device = "cpu",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.approximator = approximator
         self.residual = residual
@@ -172,7 +179,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, embeddings, zoo):
+    def fit(self, embeddings: np.ndarray, zoo: ModelZoo) -> Self:
         """Learn from the zoo's trained networks.
 
         Parameters
@@ -214,12 +221,14 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         self.history_ = [] if net is None else epochs_of(net)
         self.n_epochs_ = len(self.history_)
         self.device_ = device
-        self._cache = None
+        self._cache: list[torch.Tensor] | None = None
         self._fit_instances(targets)
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, embeddings, zoo, *, features=None):
+    def partial_fit(
+        self, embeddings: np.ndarray, zoo: ModelZoo, *, features: ArrayLike | None = None
+    ) -> Self:
         """Go on with a zoo over more instances; the first are those known so far.
 
         Features are made as `fit` has learned to make them. The network is trained on from where
@@ -300,10 +309,10 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
             new.n_epochs_ = len(new.history_)
         new._cache = None
         new._fit_instances(targets)
-        vars(self).update(vars(new))
+        self.__dict__.update(vars(new))
         return self
 
-    def transform(self, embeddings) -> Predictions:
+    def transform(self, embeddings: np.ndarray) -> Predictions:
         """Predictions for each architecture, computed when asked for.
 
         Parameters
@@ -326,11 +335,11 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
             summaries = self.module_.summary(h, mask).cpu().numpy()
         return Predictions(self, embeddings, summaries)
 
-    def predict_proba(self, embeddings) -> np.ndarray:
+    def predict_proba(self, embeddings: np.ndarray) -> np.ndarray:
         """Class probabilities (the outputs themselves for regression), (A, N, C) float32."""
         return np.asarray(self.transform(embeddings))
 
-    def score(self, embeddings, zoo) -> float:
+    def score(self, embeddings: np.ndarray, zoo: ModelZoo) -> float:
         """Negative mean KL(p_trained || p_predicted) over the zoo's trained architectures.
 
         For regression, the negative mean squared error. Higher is better; see `score_mean` for
@@ -351,7 +360,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         predictions = self.transform(_check_embeddings(embeddings)[zoo_trained])
         return self._score(zoo, predictions.rows)
 
-    def score_mean(self, zoo) -> float:
+    def score_mean(self, zoo: ModelZoo) -> float:
         """What `score` would be if each prediction were the mean of the fitted zoo."""
         check_is_fitted(self)
         return self._score(zoo, lambda rows: self._mean_outputs(rows)[None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -14,13 +15,19 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sksubsel._validation import check_budget, check_finite, check_X
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
+
 __all__ = ["BaseSelector"]
 
 
 class InstancesMixin:
     """Validation of instances for estimators that take tables as well as images."""
 
-    _accept_sparse = False
+    @property
+    def _accept_sparse(self):
+        return False
 
     def _check_instances(self, X, *, reset):
         """X as an array of shape (N, F), checked by scikit-learn, or (N, ...), checked by us.
@@ -48,7 +55,7 @@ class InstancesMixin:
         return X
 
     def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
+        tags = super().__sklearn_tags__()  # type: ignore[misc]  # BaseEstimator comes behind
         tags.input_tags.three_d_array = True
         tags.input_tags.sparse = self._accept_sparse
         return tags
@@ -104,7 +111,7 @@ class BaseSelector(InstancesMixin, BaseEstimator, ABC):
     _parameter_constraints: dict = {"budget": "no_validation"}  # check_budget says it better
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, **fit_params):
+    def fit(self, X: Any, y: ArrayLike | None = None, **fit_params: Any) -> Self:
         """Rank the instances and select `budget` of them.
 
         Parameters
@@ -190,7 +197,7 @@ class BaseSelector(InstancesMixin, BaseEstimator, ABC):
     def _requires_y(self):
         return False
 
-    def select(self, budget=None):
+    def select(self, budget: int | float | None = None) -> np.ndarray:
         """Rows for another budget, without fitting again.
 
         Parameters
@@ -212,7 +219,7 @@ class BaseSelector(InstancesMixin, BaseEstimator, ABC):
             return self.sample_indices_.copy()
         return self._select(check_budget(budget, self.n_samples_))
 
-    def get_support(self, indices=False):
+    def get_support(self, indices: bool = False) -> np.ndarray:
         """Mask, or rows, of the selection made in `fit`.
 
         Parameters
@@ -231,7 +238,9 @@ class BaseSelector(InstancesMixin, BaseEstimator, ABC):
         mask[self.sample_indices_] = True
         return mask
 
-    def fit_resample(self, X, y=None, **fit_params):
+    def fit_resample(
+        self, X: Any, y: ArrayLike | None = None, **fit_params: Any
+    ) -> tuple[Any, Any]:
         """Fit, and return the selected part of X and y in their own containers.
 
         The method by which imbalanced-learn's Pipeline knows a sampler.

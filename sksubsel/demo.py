@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 import time
+from typing import Any
 
 from sklearn.base import clone
 from sklearn.model_selection import train_test_split
@@ -64,8 +65,8 @@ def run_demo(*, figure=None, table=None, n_jobs=2, seed=0, device="cpu", verbose
         f"zoo: {len(zoo.trained_)} of {len(seen)} architectures trained in "
         f"{time.perf_counter() - start:.1f} s, mean training accuracy {zoo.accuracies_.mean():.3f}"
     )
-    nets = {}
-    settings = {
+    nets: dict[str, SubSelNet] = {}
+    settings: dict[str, dict[str, Any]] = {
         "SubSelNet, transductive": {"mode": "transductive"},
         "SubSelNet, inductive": {"mode": "inductive"},
         "SubSelNet, hybrid": {"mode": "hybrid"},

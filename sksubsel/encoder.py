@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,6 +21,11 @@ from sksubsel.nn.codec import GraphCodec, UnknownOperationWarning
 from sksubsel.nn.encoder import GraphVAE
 from sksubsel.nn.graph import PackedGraphs, parts
 from sksubsel.nn.novelty import Novelty
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from typing_extensions import Self
 
 __all__ = ["ArchitectureEncoder", "UnknownOperationWarning"]
 
@@ -130,18 +136,18 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        latent_dim=16,
+        latent_dim: int = 16,
         *,
-        hidden_dim=32,
-        n_rounds=5,
-        kl_weight=0.005,
-        max_epochs=None,
-        batch_size=256,
-        lr=1e-2,
-        callbacks=None,
-        device="cpu",
-        random_state=None,
-        verbose=0,
+        hidden_dim: int = 32,
+        n_rounds: int = 5,
+        kl_weight: float = 0.005,
+        max_epochs: int | None = None,
+        batch_size: int = 256,
+        lr: float = 1e-2,
+        callbacks: list | None = None,
+        device: str | torch.device = "cpu",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.latent_dim = latent_dim
         self.hidden_dim = hidden_dim
@@ -156,7 +162,7 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, archs, y=None):
+    def fit(self, archs: Iterable[Any], y: Any = None) -> Self:
         """Learn the embedding from architectures; none of them is trained.
 
         Parameters
@@ -209,7 +215,7 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         )
         return vae.eval(), net
 
-    def transform(self, archs) -> np.ndarray:
+    def transform(self, archs: Iterable[Any]) -> np.ndarray:
         """Embeddings of the nodes in breadth-first order.
 
         Parameters
@@ -230,7 +236,7 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return _embed(self.module_, *self.codec_.pack(as_architectures(archs)))
 
-    def reconstruct(self, archs) -> list[tuple[np.ndarray, list[str]]]:
+    def reconstruct(self, archs: Any) -> list[tuple[np.ndarray, list[str]]]:
         """Each architecture decoded from its own embedding.
 
         Returns
@@ -247,7 +253,9 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
             found += self.codec_.named(some, *self.module_.most_probable(some))
         return found
 
-    def sample(self, n_samples=1, random_state=None) -> list[tuple[np.ndarray, list[str]]]:
+    def sample(
+        self, n_samples: int = 1, random_state: int | np.random.RandomState | None = None
+    ) -> list[tuple[np.ndarray, list[str]]]:
         """Graphs decoded from the prior, their sizes as frequent as those fitted.
 
         Parameters
@@ -273,7 +281,12 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
             found += self.codec_.named(some, *self.module_.most_probable(some, z[rows]))
         return found
 
-    def report(self, archs, n_samples=1000, random_state=0) -> dict[str, float]:
+    def report(
+        self,
+        archs: Iterable[Any],
+        n_samples: int = 1000,
+        random_state: int | np.random.RandomState | None = 0,
+    ) -> dict[str, float]:
         """How well architectures are rebuilt, and what the prior holds, as graph VAEs report it.
 
         Parameters
@@ -327,7 +340,7 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
             "uniqueness": len(set(valid)) / max(1, len(valid)),
         }
 
-    def score(self, archs, y=None) -> float:
+    def score(self, archs: Iterable[Any], y: Any = None) -> float:
         """Mean of what is maximised, in nats: the ELBO with its KL weighted by `kl_weight`.
 
         The likelihoods are taken at the posterior means, so that there is no noise in it.
@@ -350,7 +363,7 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
                 total += len(part) * float(_objective(elbo, self.kl_weight))
         return total / len(graphs)
 
-    def novelty(self, archs) -> np.ndarray:
+    def novelty(self, archs: Any) -> np.ndarray:
         """How unlike the fitted architectures each one is.
 
         The distance of the mean embedding to the nearest fitted one, in units of a limit that one
@@ -369,7 +382,7 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         archs = as_architectures(archs)
         return self.novelty_of(archs, self.transform(archs))
 
-    def novelty_of(self, archs, embeddings) -> np.ndarray:
+    def novelty_of(self, archs: Sequence[Architecture], embeddings: np.ndarray) -> np.ndarray:
         """What `novelty` says of architectures whose embeddings are known.
 
         Parameters
@@ -397,8 +410,8 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
             n_out = max(len(archs) // 5, min(20, len(archs) // 2))
             out, kept = ([archs[i] for i in part] for part in (order[:n_out], order[n_out:]))
             module, _ = self._train(kept, device, seed)
-            out, kept = (_mean_node(_embed(module, *self.codec_.pack(a))) for a in (out, kept))
-            held_out = Novelty(kept).relative(out)
+            new, known = (_mean_node(_embed(module, *self.codec_.pack(a))) for a in (out, kept))
+            held_out = Novelty(known).relative(new)
         self.novelty_ = Novelty(_mean_node(self.transform(archs)), held_out)
 
     def _device(self):

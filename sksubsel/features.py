@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import (
@@ -22,6 +23,13 @@ from sklearn.utils.validation import check_is_fitted
 from sksubsel._blas import for_chunks, one_blas_thread
 from sksubsel._validation import check_device
 from sksubsel.base import InstancesMixin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import torch
+    from torch import nn
+    from typing_extensions import Self
 
 __all__ = ["FeatureExtractor", "InstanceFeatures"]
 
@@ -83,13 +91,18 @@ class InstanceFeatures(
         "random_state": ["random_state"],
     }
 
-    def __init__(self, n_components=64, *, random_state=None):
+    def __init__(
+        self,
+        n_components: int | None = 64,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+    ):
         self.n_components = n_components
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
     @one_blas_thread()
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn centre, scale and components.
 
         Parameters
@@ -136,7 +149,7 @@ class InstanceFeatures(
         return self
 
     @one_blas_thread()
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Features of instances.
 
         Parameters
@@ -255,7 +268,15 @@ class FeatureExtractor(
         "preprocess": [callable, None],
     }
 
-    def __init__(self, module, layer=None, *, batch_size=256, device="cpu", preprocess=None):
+    def __init__(
+        self,
+        module: nn.Module,
+        layer: str | None = None,
+        *,
+        batch_size: int = 256,
+        device: str | torch.device = "cpu",
+        preprocess: Callable[..., Any] | None = None,
+    ):
         self.module = module
         self.layer = layer
         self.batch_size = batch_size
@@ -263,7 +284,7 @@ class FeatureExtractor(
         self.preprocess = preprocess
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Copy the network, check the layer's name and run one instance through it.
 
         Parameters
@@ -295,7 +316,7 @@ class FeatureExtractor(
         self._n_features_out = self._run(X[:1]).shape[1]
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray:
         """Run instances through the network up to the layer.
 
         Parameters
@@ -341,6 +362,7 @@ class FeatureExtractor(
         def stop(_module, _inputs, output):
             raise _Reached(output)
 
+        assert self.layer is not None
         handle = self.module_.get_submodule(self.layer).register_forward_hook(stop)
         try:
             self.module_(inputs)

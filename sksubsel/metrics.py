@@ -8,8 +8,12 @@ arrays. Arguments of several measurements broadcast against each other.
 from __future__ import annotations
 
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = [
     "amortized_cost",
@@ -21,7 +25,9 @@ __all__ = [
 ]
 
 
-def relative_accuracy_reduction(subset_accuracy, full_accuracy):
+def relative_accuracy_reduction(
+    subset_accuracy: ArrayLike, full_accuracy: ArrayLike
+) -> float | np.ndarray:
     """Relative accuracy reduction, RAR = 1 - acc(S) / acc(full); lower is better.
 
     Negative where training on the subset did better than on everything. Source: the paper,
@@ -53,7 +59,9 @@ def relative_accuracy_reduction(subset_accuracy, full_accuracy):
     return _scalar(1.0 - subset / full)
 
 
-def speedup(full_time, training_time, selection_time=0.0):
+def speedup(
+    full_time: ArrayLike, training_time: ArrayLike, selection_time: ArrayLike = 0.0
+) -> float | np.ndarray:
     """Speed-up = T_full / (T_selection + T_training); higher is better.
 
     The time for the selection counts: leave it out only for a method that has none. Source: the
@@ -88,7 +96,7 @@ def speedup(full_time, training_time, selection_time=0.0):
     return _scalar(full / (selection + training))
 
 
-def gb_minutes(memory, times):
+def gb_minutes(memory: ArrayLike, times: ArrayLike) -> float | np.ndarray:
     """Memory held over time, in GB-min: the integral of memory by the trapezoidal rule.
 
     Source: the paper, section 5.1.
@@ -130,7 +138,7 @@ def gb_minutes(memory, times):
     return _scalar(means @ steps / (1e9 * 60.0))
 
 
-def kendall_tau(first, second):
+def kendall_tau(first: ArrayLike, second: ArrayLike) -> float:
     """Kendall's rank correlation of two scorings of the same items, tau-b.
 
     1 for the same order, -1 for the reverse; ties are corrected for, so that architectures of
@@ -169,7 +177,7 @@ def kendall_tau(first, second):
     return float(kendalltau(first, second).statistic)
 
 
-def jaccard(first, second, *, k=None):
+def jaccard(first: ArrayLike, second: ArrayLike, *, k: int | None = None) -> float | np.ndarray:
     """Jaccard coefficient, ``|intersection| / |union|``, of two selections or of two top-k sets.
 
     Source: the paper, appendix E.4 (top-k architectures) and E.5 (selected instances).
@@ -220,7 +228,7 @@ def jaccard(first, second, *, k=None):
     return _scalar(common / (both.shape[-1] - common))
 
 
-def amortized_cost(setup_time, times):
+def amortized_cost(setup_time: ArrayLike, times: ArrayLike) -> np.ndarray:
     """Total time since the start of the pipeline for each architecture served so far.
 
     The k-th value is (setup_time + times[0] + ... + times[k-1]) / k. Source: the paper,
@@ -260,7 +268,7 @@ def _scalar(result):
     return float(result) if np.ndim(result) == 0 else result
 
 
-def _check_range(values, name, *, low=-np.inf, high=np.inf, open_low=False):
+def _check_range(values, name, *, low=-np.inf, high=np.inf, open_low=False) -> np.ndarray:
     """Values as float64; ValueError naming the first that is not finite or out of range."""
     values = np.asarray(values, dtype=np.float64)
     if values.size == 0:
@@ -274,7 +282,7 @@ def _check_range(values, name, *, low=-np.inf, high=np.inf, open_low=False):
     return values
 
 
-def _check_paired(first, second, *, least):
+def _check_paired(first, second, *, least) -> tuple[np.ndarray, np.ndarray]:
     first, second = _check_range(first, "first"), _check_range(second, "second")
     if first.ndim != 1 or first.shape != second.shape or len(first) < least:
         raise ValueError(
@@ -284,7 +292,7 @@ def _check_paired(first, second, *, least):
     return first, second
 
 
-def _check_selection(rows, name):
+def _check_selection(rows, name) -> np.ndarray:
     rows = np.asarray(rows)
     if rows.ndim < 1 or rows.shape[-1] == 0:
         raise ValueError(f"{name} must have shape (..., B) with B >= 1; got {rows.shape}")

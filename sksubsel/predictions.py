@@ -125,7 +125,9 @@ class ArrayPredictions(Predictions):
         return np.asarray(self._array[:, rows], dtype=np.float32)
 
 
-def as_predictions(predictions, n_samples: int | None = None, n_outputs: int | None = None):
+def as_predictions(
+    predictions, n_samples: int | None = None, n_outputs: int | None = None
+) -> Predictions:
     """`Predictions` as they are; an array (A, N, C) or (N, C) checked and wrapped.
 
     Raises

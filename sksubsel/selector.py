@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,6 +23,13 @@ from sksubsel.samplers.poisson import conditional_poisson
 from sksubsel.samplers.quotas import make_strata
 from sksubsel.samplers.transductive import gumbel_top, solve_exact, solve_gradient, top
 from sksubsel.scoring import probe_score, train_score
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
+
+    from sksubsel.predictions import Predictions
+    from sksubsel.zoo import ModelZoo
 
 _DRAWS = {"sample": gumbel_top, "poisson": conditional_poisson}
 _MAX_LOG_CLASSES = 128  # beyond, a design's kernel is of the features alone: N x C may be large
@@ -144,25 +152,25 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        mode="inductive",
+        mode: str = "inductive",
         *,
-        budget=0.1,
-        lam=0.5,
-        beta=1.0,
-        hybrid_fraction=0.5,
-        solver="exact",
-        diversity="design",
-        sampling="sample",
-        stratify="proportional",
-        features=None,
-        scoring="probe",
-        score_archs=3,
-        max_epochs=None,
-        batch_size=1024,
-        lr=1e-2,
-        device="cpu",
-        random_state=None,
-        verbose=0,
+        budget: int | float = 0.1,
+        lam: float = 0.5,
+        beta: float = 1.0,
+        hybrid_fraction: float = 0.5,
+        solver: str = "exact",
+        diversity: str = "design",
+        sampling: str = "sample",
+        stratify: str | None = "proportional",
+        features: Any = None,
+        scoring: str = "probe",
+        score_archs: int = 3,
+        max_epochs: int | None = None,
+        batch_size: int = 1024,
+        lr: float = 1e-2,
+        device: str | torch.device = "cpu",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.mode = mode
         self.budget = budget
@@ -184,7 +192,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, predictions, zoo):
+    def fit(self, predictions: Predictions | ArrayLike, zoo: ModelZoo) -> Self:
         """Prepare what depends on the instances alone; in inductive mode, train the scorer.
 
         Parameters
@@ -221,7 +229,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         self.coverage_ = None
         if self.diversity == "coverage":
             self.coverage_ = CoverageIndex(self.features_, self.strata_, random_state=self.seed_)
-        self.design_ = None
+        self.design_: DesignIndex | None = None
         if self.diversity == "design":
             self._fit_design(predictions, zoo, budget)
         self.scorer_ = None
@@ -244,12 +252,12 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         return self
 
     @property
-    def history_(self):
+    def history_(self) -> list[dict]:
         """What each epoch of the scorer's training recorded; empty without a scorer."""
         check_is_fitted(self)
         return [] if self.scorer_ is None else self.scorer_.history
 
-    def prepare(self, budget=None):
+    def prepare(self, budget: int | float | None = None) -> Self:
         """Compute now, and not in the next `select`, what all architectures share.
 
         Parameters
@@ -268,7 +276,12 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             self._shared_design(self._n_shared(budget))
         return self
 
-    def select(self, predictions, budget=None, random_state=None) -> np.ndarray:
+    def select(
+        self,
+        predictions: Predictions | ArrayLike,
+        budget: int | float | None = None,
+        random_state: int | np.random.Generator | None = None,
+    ) -> np.ndarray:
         """Rows to train one architecture on.
 
         Parameters
@@ -310,19 +323,19 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         second = self._draw(log_weights, predictions, budget - n_first, rng, first)
         return np.sort(np.concatenate([first, second]))
 
-    def is_shared(self, budget=None) -> bool:
+    def is_shared(self, budget: int | float | None = None) -> bool:
         """Whether all architectures get the same rows: a design made for the zoo's mean."""
         check_is_fitted(self)
         budget = check_budget(self.budget if budget is None else budget, self.n_samples_)
         return self.design_ is not None and self._n_shared(budget) == budget
 
-    def transform(self, predictions) -> np.ndarray:
+    def transform(self, predictions: Predictions | ArrayLike) -> np.ndarray:
         """Rows for each architecture, int64 (A, B), ascending along the second axis."""
         check_is_fitted(self)
         predictions = as_predictions(predictions, self.n_samples_, self.n_outputs_)
         return np.stack([self.select(predictions[a]) for a in range(len(predictions))])
 
-    def sampling_proba(self, predictions) -> np.ndarray:
+    def sampling_proba(self, predictions: Predictions | ArrayLike) -> np.ndarray:
         """Probability of each instance to be drawn first, (A, N); each row sums to 1.
 
         Quotas are left out of account, and so is what makes "coverage" diverse. A design draws
@@ -338,7 +351,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
         return weights / weights.sum(axis=1, keepdims=True)
 
-    def score(self, predictions, zoo) -> float:
+    def score(self, predictions: Predictions | ArrayLike, zoo: ModelZoo) -> float:
         """How well what is selected trains, comparable across `lam`, `beta`, modes and solvers.
 
         Parameters
@@ -376,6 +389,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             return rest[self._sample(log_weights[rest], budget, rng, self.strata_[rest])]
         demand = np.exp(log_weights - log_weights.max())
         proba = predictions.rows(slice(None))[0] if self.task_ == "classification" else None
+        assert self.coverage_ is not None  # as `diversity` says
         chosen, _ = self.coverage_.select(
             demand, budget, stratify=self.stratify, proba=proba, selected=first
         )
@@ -411,6 +425,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         first = self._shared_design(n_shared)
         if n_shared == budget:
             return np.sort(first)
+        assert self.design_ is not None  # as `diversity` says
         rows = self.design_.select(
             lambda rows: self._standardised(predictions.rows(rows)[0]),
             budget - n_shared,
@@ -424,6 +439,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         if budget == 0:
             return np.empty(0, dtype=np.int64)
         if budget not in self._shared:
+            assert self.design_ is not None
             target = self._standardised(self._mean)
             design = self.design_.select(target, budget, stratify=self.stratify)
             self._shared[budget] = design.rows
@@ -444,6 +460,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
     def _log_weights(self, predictions, mode, budget):
         """Unnormalised log-probabilities of the instances (N,), for one architecture."""
         if mode == "inductive":
+            assert self.scorer_ is not None
             return self.scorer_.log_scores(predictions)[0]
         losses = np.empty(self.n_samples_)
         for rows, outputs in predictions.chunks():

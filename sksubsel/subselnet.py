@@ -6,6 +6,7 @@ import copy
 import time
 from importlib.metadata import version
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -22,6 +23,13 @@ from sksubsel.architectures import as_architectures
 from sksubsel.encoder import ArchitectureEncoder
 from sksubsel.selector import SubsetSelector
 from sksubsel.zoo import ModelZoo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
 _SELECTOR_PARAMS = (
     "mode",
@@ -152,29 +160,29 @@ class SubSelNet(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        mode="inductive",
+        mode: str = "inductive",
         *,
-        budget=0.1,
-        lam=0.5,
-        beta=1.0,
-        hybrid_fraction=0.5,
-        solver="exact",
-        diversity="design",
-        sampling="sample",
-        stratify="proportional",
-        scoring="probe",
-        score_archs=3,
-        encoder=None,
-        approximator=None,
-        selector=None,
-        zoo=None,
-        features=None,
-        on_novel="warn",
-        memory=None,
-        n_jobs=None,
-        device="cpu",
-        random_state=None,
-        verbose=0,
+        budget: int | float = 0.1,
+        lam: float = 0.5,
+        beta: float = 1.0,
+        hybrid_fraction: float = 0.5,
+        solver: str = "exact",
+        diversity: str = "design",
+        sampling: str = "sample",
+        stratify: str | None = "proportional",
+        scoring: str = "probe",
+        score_archs: int = 3,
+        encoder: Any = None,
+        approximator: Any = None,
+        selector: Any = None,
+        zoo: ModelZoo | None = None,
+        features: Any = None,
+        on_novel: str = "warn",
+        memory: Any = None,
+        n_jobs: int | None = None,
+        device: str | torch.device = "cpu",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.mode = mode
         self.budget = budget
@@ -200,7 +208,15 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, archs, X, y=None, *, X_val=None, y_val=None):
+    def fit(
+        self,
+        archs: Iterable[Any],
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
         """Train the zoo (unless one is given) and the three parts.
 
         Parameters
@@ -265,7 +281,14 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         return self
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def partial_fit(self, archs, X, y=None, *, features=None):
+    def partial_fit(
+        self,
+        archs: Iterable[Any],
+        X: Any,
+        y: ArrayLike | None = None,
+        *,
+        features: ArrayLike | None = None,
+    ) -> Self:
         """Take in instances that have come since `fit`; no network of the zoo is trained.
 
         The encoder stays as it is. The zoo's networks are asked about the new instances, the
@@ -323,7 +346,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
                 raise ValueError("y must be None where a zoo is given: it holds the labels")
             zoo = X
         else:
-            zoo = self.zoo_.append(X, y)
+            zoo = self.zoo_.append(X, cast("ArrayLike", y))  # which says so where there are none
         zoo.check_architectures(archs)
         check_budget(self.selector_.budget, len(zoo.y_))
         times = [time.perf_counter()]
@@ -343,7 +366,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         }
         return self
 
-    def prepare(self, budget=None):
+    def prepare(self, budget: int | float | None = None) -> Self:
         """Compute now, and not in the next `select`, what all architectures share.
 
         It is kept, and changes no result. A net loaded from a file, or asked for another budget
@@ -362,7 +385,12 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         self.selector_.prepare(budget)
         return self
 
-    def select(self, arch, budget=None, random_state=None):
+    def select(
+        self,
+        arch: Any,
+        budget: int | float | None = None,
+        random_state: int | np.random.Generator | None = None,
+    ) -> np.ndarray | list[np.ndarray]:
         """Rows of X to train an architecture on; nothing is trained.
 
         Parameters
@@ -391,12 +419,12 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         ]
         return rows[0] if single else rows
 
-    def transform(self, archs) -> np.ndarray:
+    def transform(self, archs: Any) -> np.ndarray:
         """Rows for each architecture, int64 (A, B)."""
         predictions, _ = self._predict(archs, self._is_shared())
         return self.selector_.transform(predictions)
 
-    def get_support(self, arch, indices=False) -> np.ndarray:
+    def get_support(self, arch: Any, indices: bool = False) -> np.ndarray:
         """Which instances are selected for one architecture.
 
         Parameters
@@ -416,19 +444,19 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         support[rows] = True
         return support
 
-    def sampling_proba(self, arch) -> np.ndarray:
+    def sampling_proba(self, arch: Any) -> np.ndarray:
         """Probability of each instance to be drawn first, (N,); (A, N) for a list."""
         predictions, single = self._predict(arch)
         proba = self.selector_.sampling_proba(predictions)
         return proba[0] if single else proba
 
-    def predict_proba(self, arch) -> np.ndarray:
+    def predict_proba(self, arch: Any) -> np.ndarray:
         """Predicted class probabilities on the training instances, (N, C); (A, N, C) for a list."""
         predictions, single = self._predict(arch)
         proba = np.asarray(predictions)
         return proba[0] if single else proba
 
-    def soft_targets(self, arch, rows) -> np.ndarray:
+    def soft_targets(self, arch: Any, rows: ArrayLike) -> np.ndarray:
         """Predicted probabilities of one architecture on some rows, to train it on.
 
         Parameters
@@ -446,12 +474,12 @@ class SubSelNet(TransformerMixin, BaseEstimator):
             raise TypeError("soft_targets takes one architecture; got a list")
         return predictions.rows(np.asarray(rows))[0]
 
-    def novelty(self, archs) -> np.ndarray:
+    def novelty(self, archs: Any) -> np.ndarray:
         """How unlike the fitted architectures each is; see ``ArchitectureEncoder.novelty``."""
         check_is_fitted(self)
         return self.encoder_.novelty(_as_list(archs)[0])
 
-    def score(self, archs, zoo) -> float:
+    def score(self, archs: Iterable[Any], zoo: ModelZoo) -> float:
         """How well the subsets selected for architectures train; see ``SubsetSelector.score``.
 
         Parameters
@@ -465,7 +493,9 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         predictions, _ = self._predict(archs, self._is_shared())
         return self.selector_.score(predictions, zoo)
 
-    def save(self, folder, *, include_zoo=False, overwrite=False) -> None:
+    def save(
+        self, folder: str | Path, *, include_zoo: bool = False, overwrite: bool = False
+    ) -> None:
         """Write the fitted net to a folder of safetensors and JSON, which runs no code when loaded.
 
         A loaded net selects, predicts and scores to the bit as this one does, and has its
@@ -507,7 +537,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         save_net(self, folder, SubSelNet, include_zoo=include_zoo, overwrite=overwrite)
 
     @staticmethod
-    def load(folder, *, device=None) -> SubSelNet:
+    def load(folder: str | Path, *, device: str | torch.device | None = None) -> SubSelNet:
         """The net that `save` has written to a folder.
 
         Files are checked before anything is made, parts as they are made; only classes of a fixed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import (
@@ -22,6 +23,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from sksubsel.baselines import Random
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
 __all__ = ["SubsetClassifier", "SubsetRegressor"]
 
@@ -54,7 +59,9 @@ class _SubsetEstimator(MetaEstimatorMixin, BaseEstimator):
         "sample_weight": [StrOptions({"auto"}), None],
     }
 
-    def __init__(self, estimator=None, selector=None, *, sample_weight="auto"):
+    def __init__(
+        self, estimator: Any = None, selector: Any = None, *, sample_weight: str | None = "auto"
+    ):
         self.estimator = estimator
         self.selector = selector
         self.sample_weight = sample_weight
@@ -113,7 +120,7 @@ class _SubsetEstimator(MetaEstimatorMixin, BaseEstimator):
         return tags
 
     @available_if(_answers("predict"))
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Predict with the estimator trained on the subset.
 
         Parameters
@@ -199,7 +206,7 @@ class SubsetClassifier(ClassifierMixin, _SubsetEstimator):
     """
 
     @_fit_context(prefer_skip_nested_validation=False)  # the estimator and the selector check
-    def fit(self, X, y, **selector_params):
+    def fit(self, X: Any, y: ArrayLike, **selector_params: Any) -> Self:
         """Select rows and train on them.
 
         Parameters
@@ -232,7 +239,7 @@ class SubsetClassifier(ClassifierMixin, _SubsetEstimator):
             )
 
     @available_if(_answers("predict_proba"))
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of all classes of `fit`.
 
         Parameters
@@ -248,7 +255,7 @@ class SubsetClassifier(ClassifierMixin, _SubsetEstimator):
         return self._all_classes(self.estimator_.predict_proba(X), 0)
 
     @available_if(_answers("predict_log_proba"))
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> np.ndarray:
         """Logarithm of `predict_proba`.
 
         Parameters
@@ -264,7 +271,7 @@ class SubsetClassifier(ClassifierMixin, _SubsetEstimator):
         return self._all_classes(self.estimator_.predict_log_proba(X), -np.inf)
 
     @available_if(_answers("decision_function"))
-    def decision_function(self, X):
+    def decision_function(self, X: Any) -> np.ndarray:
         """Decision values of the estimator, completed for classes that the subset lacks.
 
         Parameters
@@ -346,7 +353,7 @@ class SubsetRegressor(RegressorMixin, _SubsetEstimator):
     """
 
     @_fit_context(prefer_skip_nested_validation=False)  # the estimator and the selector check
-    def fit(self, X, y, **selector_params):
+    def fit(self, X: Any, y: ArrayLike, **selector_params: Any) -> Self:
         """Select rows and train on them.
 
         Parameters

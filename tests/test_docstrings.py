@@ -1,4 +1,4 @@
-"""Every public name has a numpydoc docstring that knows all of its parameters, and no others."""
+"""Every public name has types, and a numpydoc docstring that knows all of its parameters."""
 
 import importlib
 import inspect
@@ -48,6 +48,25 @@ METHODS = {
     and inspect.isfunction(inspect.unwrap(getattr(method, "__func__", method)))
     and not isinstance(method, property)
 }
+
+
+def typed_functions():
+    """What a user may call of the objects, by the place where it is made: inherited ones, too."""
+    found = {}
+    for value in OBJECTS.values():
+        members = [value]
+        if inspect.isclass(value):
+            names = [name for name in dir(value) if name == "__init__" or not name.startswith("_")]
+            members = [inspect.getattr_static(value, name) for name in names]
+        for member in members:
+            member = member.fget if isinstance(member, property) else member
+            member = inspect.unwrap(getattr(member, "__func__", member))
+            if inspect.isfunction(member) and member.__module__.startswith("sksubsel."):
+                found[f"{member.__module__}.{member.__qualname__}"] = member
+    return found
+
+
+TYPED = typed_functions()
 
 
 def parameters_of(value):
@@ -108,11 +127,33 @@ def test_documented_parameters_of_methods(path):
         assert without_stars(found) == without_stars(names)
 
 
+@pytest.mark.parametrize("path", TYPED)
+def test_all_parameters_have_types(path):
+    signature = inspect.signature(TYPED[path])
+    without = [
+        name
+        for name, parameter in signature.parameters.items()
+        if parameter.annotation is parameter.empty and name not in {"self", "cls"}
+    ]
+    assert without == []
+    if not path.endswith(".__init__"):
+        assert signature.return_annotation is not signature.empty
+
+
 def test_the_list_is_whole():
     """The checks above would pass on anything if nothing were found."""
     for name in ("sksubsel.subselnet.SubSelNet", "sksubsel.baselines.random.Random"):
         assert name in OBJECTS
     assert "sksubsel.benchmark.compare.compare" in OBJECTS
     assert "sksubsel.subselnet.SubSelNet.select" in METHODS
+    for name in (
+        "sksubsel.benchmark.compare.compare",
+        "sksubsel.subselnet.SubSelNet.load",
+        "sksubsel.subset_classifier._SubsetEstimator.__init__",
+        "sksubsel.search.base.BaseSearch.fit",
+        "sksubsel.zoo.zoo.ModelZoo.fit",
+        "sksubsel.zoo.zoo.ModelZoo.predictions_",
+    ):
+        assert name in TYPED
     doc = "One.\n\nParameters\n----------\na, b : int\n    A.\n**c\n\nNotes\n-----\nd : e"
     assert documented(doc) == ["a", "b", "**c"]

@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .graph import Architecture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ACCEPTED = (
     'an Architecture, a DGL graph with ndata["op"], a networkx.DiGraph with "op" on each node, '
@@ -31,7 +35,7 @@ def register_description(recognizes, convert) -> None:
     _DESCRIPTIONS.append((recognizes, convert))
 
 
-def as_architecture(obj, vocabulary=None) -> Architecture:
+def as_architecture(obj: Any, vocabulary: Sequence[str] | None = None) -> Architecture:
     """One architecture from any of the accepted descriptions.
 
     Parameters
@@ -72,7 +76,9 @@ def as_architecture(obj, vocabulary=None) -> Architecture:
     raise TypeError(f"an architecture must be {ACCEPTED}; got {_describe(obj)}")
 
 
-def as_architectures(archs, name: str = "archs", vocabulary=None) -> list[Architecture]:
+def as_architectures(
+    archs: Iterable[Any], name: str = "archs", vocabulary: Sequence[str] | None = None
+) -> list[Architecture]:
     """A list of architectures from any iterable of accepted descriptions.
 
     Parameters

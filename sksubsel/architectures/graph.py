@@ -5,19 +5,25 @@ from __future__ import annotations
 import heapq
 import math
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .hashing import graph_hash
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from torch import nn
 
 
 class NodeAttributes(Mapping):
     """A mapping from names to values that is immutable, hashable and picklable."""
 
     __slots__ = ("_items",)
+    _items: tuple[tuple[str, Any], ...]
 
     def __init__(self, values=()):
         items = [
@@ -96,6 +102,16 @@ class Architecture:
     edges: tuple[tuple[int, int], ...]
     attributes: tuple[Mapping, ...] | None = None
     space: str | None = field(default=None, compare=False)
+
+    if TYPE_CHECKING:  # what may be given is more than what is kept
+
+        def __init__(
+            self,
+            ops: Sequence[str],
+            edges: Iterable[tuple[int, int]],
+            attributes: Sequence[Mapping] | None = None,
+            space: str | None = None,
+        ) -> None: ...
 
     def __post_init__(self):
         if isinstance(self.ops, str) or not isinstance(self.ops, Iterable):
@@ -205,7 +221,7 @@ class Architecture:
                     heapq.heappush(free, v)
         return np.array(order, dtype=np.int64)
 
-    def relabel(self, order) -> Architecture:
+    def relabel(self, order: Iterable[int]) -> Architecture:
         """The same architecture with node ``order[k]`` as node k; `order` is a permutation."""
         order = [operator.index(v) for v in order]
         if sorted(order) != list(range(self.n_nodes)):
@@ -219,7 +235,9 @@ class Architecture:
         )
 
     @classmethod
-    def from_matrix(cls, adjacency, ops, space=None) -> Architecture:
+    def from_matrix(
+        cls, adjacency: ArrayLike, ops: Sequence[str], space: str | None = None
+    ) -> Architecture:
         """Architecture from a matrix and a list of operations.
 
         Parameters
@@ -252,7 +270,9 @@ class Architecture:
         return self.adjacency, self.ops
 
     @classmethod
-    def from_module(cls, module, example_inputs=None, *, space=None) -> Architecture:
+    def from_module(
+        cls, module: nn.Module, example_inputs: Any = None, *, space: str | None = None
+    ) -> Architecture:
         """Lowered architecture of any ``torch.nn.Module``: its operations, read from a trace.
 
         `torch.fx` is tried first, which needs no inputs. Where that fails, or finds one of
@@ -322,7 +342,9 @@ class Architecture:
         return cls(tuple(ops), tuple(edges), tuple(attributes), space)
 
     @classmethod
-    def from_dgl(cls, graph, vocabulary=None, space=None) -> Architecture:
+    def from_dgl(
+        cls, graph: Any, vocabulary: Sequence[str] | None = None, space: str | None = None
+    ) -> Architecture:
         """Architecture from a DGL graph.
 
         Parameters
@@ -339,7 +361,7 @@ class Architecture:
 
         return from_dgl(graph, vocabulary, space)
 
-    def to_dgl(self, vocabulary=None):
+    def to_dgl(self, vocabulary: Sequence[str] | None = None) -> Any:
         """A ``dgl.DGLGraph`` with int64 codes of the operations in ``ndata["op"]``.
 
         `vocabulary` (default: this architecture's operations, sorted) is kept in
@@ -350,7 +372,7 @@ class Architecture:
         return to_dgl(self, vocabulary)
 
     @classmethod
-    def from_networkx(cls, graph, space=None) -> Architecture:
+    def from_networkx(cls, graph: Any, space: str | None = None) -> Architecture:
         """Architecture from a networkx graph, its nodes in the graph's order.
 
         Parameters
@@ -365,7 +387,7 @@ class Architecture:
 
         return from_networkx(graph, space)
 
-    def to_networkx(self):
+    def to_networkx(self) -> Any:
         """A ``networkx.DiGraph`` with "op" (and "attributes", if there are any) on each node."""
         from .convert import to_networkx
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def graph_hash(adjacency, labels) -> str:
+    from numpy.typing import ArrayLike
+
+
+def graph_hash(adjacency: ArrayLike, labels: Sequence) -> str:
     """Isomorphism-invariant MD5 fingerprint of a labelled directed graph.
 
     Every node starts from its (out-degree, in-degree, label). V times over, a node's digest becomes

@@ -98,7 +98,7 @@ class GeometricSelector(BaseSelector):
         return most_of_each(self._counts, budget, self.stratify)
 
 
-def instance_features(X, transformer=None):
+def instance_features(X, transformer=None) -> np.ndarray:
     """Features of instances as a floating array of shape (N, F); X itself where it is one.
 
     Raises

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -25,6 +26,10 @@ from sksubsel.baselines.recording import seed_estimator
 from sksubsel.samplers.quotas import allocate, head
 from sksubsel.zoo.classifier import ArchitectureClassifier
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
+
 __all__ = ["GradientSelector"]
 
 _BATCH = 1024
@@ -44,9 +49,15 @@ class GradientSelector(BaseSelector):
         "estimator": [HasMethods(["fit", "predict_proba"]), None],
         "random_state": ["random_state"],
     }
-    _quotas: str | None = None
 
-    def fit(self, X, y=None, *, proba=None, features=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        proba: ArrayLike | None = None,
+        features: ArrayLike | None = None,
+    ) -> Self:
         """Select instances by the gradients of a model trained on them.
 
         Parameters
@@ -66,6 +77,10 @@ class GradientSelector(BaseSelector):
         self
         """
         return super().fit(X, y, proba=proba, features=features)
+
+    @property
+    def _quotas(self):
+        return None
 
     @abstractmethod
     def _strategy(self):
@@ -158,7 +173,8 @@ class GradientSelector(BaseSelector):
             model = self._fit_estimator(X, y, seed, standardise)
         gradients = self._gradients_of(model, X, y, proba, features, standardise)
         if validation is not None:
-            validation = self._gradients_of(model, *validation, None, None, standardise)
+            X_val, y_val = validation
+            validation = self._gradients_of(model, X_val, y_val, None, None, standardise)
         return gradients, validation
 
     def _gradients_of(self, model, X, y, proba, features, standardise):

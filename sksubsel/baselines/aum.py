@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from sksubsel.baselines.score_base import BaseScoreSelector, document
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["AUM"]
 
@@ -50,13 +55,13 @@ class AUM(BaseScoreSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        stratify=None,
-        estimator=None,
-        max_epochs=None,
-        n_repeats=1,
-        random_state=None,
+        stratify: str | None = None,
+        estimator: Any = None,
+        max_epochs: int | None = None,
+        n_repeats: int = 1,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.stratify = stratify

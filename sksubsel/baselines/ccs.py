@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sksubsel.baselines.score_base import BaseScoreSelector, document
 from sksubsel.baselines.scores.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
 
 __all__ = ["CCS"]
 
@@ -68,16 +74,16 @@ class CCS(BaseScoreSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        score_func="aum",
-        cutoff=0.3,
-        n_strata=50,
-        stratify=None,
-        estimator=None,
-        max_epochs=None,
-        n_repeats=1,
-        random_state=None,
+        score_func: str | Callable[..., Any] = "aum",
+        cutoff: float = 0.3,
+        n_strata: int = 50,
+        stratify: str | None = None,
+        estimator: Any = None,
+        max_epochs: int | None = None,
+        n_repeats: int = 1,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.score_func = score_func

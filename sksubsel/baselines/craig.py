@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -89,14 +90,14 @@ class CRAIG(GradientSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        stratify="proportional",
-        gradient="last_layer",
-        max_reference=8192,
-        memory_limit=2**30,
-        estimator=None,
-        random_state=None,
+        stratify: str | None = "proportional",
+        gradient: str = "last_layer",
+        max_reference: int = 8192,
+        memory_limit: int | float = 2**30,
+        estimator: Any = None,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.stratify = stratify

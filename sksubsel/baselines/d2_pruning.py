@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sksubsel.baselines.score_base import BaseScoreSelector, document
 from sksubsel.baselines.scores.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
 
 __all__ = ["D2Pruning"]
 
@@ -69,17 +75,17 @@ class D2Pruning(BaseScoreSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        score_func="el2n",
-        n_neighbors=10,
-        gamma_forward=1.0,
-        gamma_reverse=1.0,
-        stratify=None,
-        estimator=None,
-        max_epochs=5,
-        n_repeats=1,
-        random_state=None,
+        score_func: str | Callable[..., Any] = "el2n",
+        n_neighbors: int = 10,
+        gamma_forward: float = 1.0,
+        gamma_reverse: float = 1.0,
+        stratify: str | None = None,
+        estimator: Any = None,
+        max_epochs: int | None = 5,
+        n_repeats: int = 1,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.score_func = score_func

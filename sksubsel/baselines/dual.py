@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sksubsel.baselines.score_base import BaseScoreSelector, document
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["DUAL"]
 
@@ -69,17 +73,17 @@ class DUAL(BaseScoreSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        window=10,
-        sampler="beta",
-        concentration=15.0,
-        exponent=5.5,
-        stratify=None,
-        estimator=None,
-        max_epochs=30,
-        n_repeats=1,
-        random_state=None,
+        window: int = 10,
+        sampler: str = "beta",
+        concentration: float = 15.0,
+        exponent: float = 5.5,
+        stratify: str | None = None,
+        estimator: Any = None,
+        max_epochs: int | None = 30,
+        n_repeats: int = 1,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.window = window

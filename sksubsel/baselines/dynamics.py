@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context, clone
@@ -16,6 +17,10 @@ from sksubsel._validation import check_finite
 from sksubsel.base import InstancesMixin
 from sksubsel.baselines.recording import Recorder, Run, default_estimator, n_epochs_of
 from sksubsel.baselines.scores import confidence, loss
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
 __all__ = ["TrainingDynamics"]
 
@@ -102,15 +107,15 @@ class TrainingDynamics(InstancesMixin, BaseEstimator):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Any = None,
         *,
-        max_epochs=None,
-        epochs="all",
-        n_repeats=1,
-        record_features=False,
-        dtype="float32",
-        memory_limit=2**30,
-        random_state=None,
+        max_epochs: int | None = None,
+        epochs: str | ArrayLike = "all",
+        n_repeats: int = 1,
+        record_features: bool = False,
+        dtype: str = "float32",
+        memory_limit: int | float = 2**30,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.estimator = estimator
         self.max_epochs = max_epochs
@@ -122,7 +127,7 @@ class TrainingDynamics(InstancesMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y):
+    def fit(self, X: Any, y: Any) -> Self:
         """Train, and record.
 
         Parameters
@@ -182,7 +187,15 @@ class TrainingDynamics(InstancesMixin, BaseEstimator):
         return epochs
 
     @classmethod
-    def from_arrays(cls, proba, y, *, feature_norm=None, features=None, epochs=None):
+    def from_arrays(
+        cls,
+        proba: ArrayLike,
+        y: Any,
+        *,
+        feature_norm: ArrayLike | None = None,
+        features: Any = None,
+        epochs: ArrayLike | None = None,
+    ) -> Self:
         """Dynamics recorded elsewhere.
 
         Parameters
@@ -247,32 +260,32 @@ class TrainingDynamics(InstancesMixin, BaseEstimator):
         return self
 
     @property
-    def proba_(self):
+    def proba_(self) -> np.ndarray:
         """Probabilities after each epoch, mean over runs: (T, N, C)."""
         return self._mean("proba")
 
     @property
-    def feature_norm_(self):
+    def feature_norm_(self) -> np.ndarray | None:
         """Norm of [last layer's input, 1], mean over runs: (T, N), or None."""
         return self._mean("feature_norm")
 
     @property
-    def losses_(self):
+    def losses_(self) -> np.ndarray:
         """Cross-entropy of the labels in the mean probabilities: float64 (T, N)."""
         return np.stack([loss(proba, self.y_) for proba in self.proba_])
 
     @property
-    def confidence_(self):
+    def confidence_(self) -> np.ndarray:
         """Mean probability of the label over epochs and runs: float64 (N,)."""
         return confidence(self.proba_, self.y_)
 
     @property
-    def correct_(self):
+    def correct_(self) -> np.ndarray:
         """Whether the label had the largest mean probability: bool (T, N)."""
         return self.proba_.argmax(2) == self.y_
 
     @property
-    def features_(self):
+    def features_(self) -> np.ndarray | None:
         """Input of the last linear layer after the last of `epochs_`: float32 (N, H), or None.
 
         Of the first run that was not trained beyond that epoch.
@@ -280,7 +293,7 @@ class TrainingDynamics(InstancesMixin, BaseEstimator):
         check_is_fitted(self)
         return next((run.features for run in self.runs_ if run.features is not None), None)
 
-    def first(self, max_epochs):
+    def first(self, max_epochs: int) -> TrainingDynamics:
         """The record up to an epoch, sharing memory; the whole where `max_epochs` is None.
 
         A part has no features: those recorded are of the last epoch, which it leaves out.

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sksubsel.base import BaseSelector
 from sksubsel.baselines._gradient_selector import GradientSelector
 from sksubsel.baselines.adaptive.glister import GLISTERStrategy
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
 __all__ = ["GLISTER"]
 
@@ -98,15 +104,15 @@ class GLISTER(GradientSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        stratify="proportional",
-        eta=1.0,
-        n_rounds=15,
-        validation_fraction=0.1,
-        gradient="last_layer",
-        estimator=None,
-        random_state=None,
+        stratify: str | None = "proportional",
+        eta: float = 1.0,
+        n_rounds: int = 15,
+        validation_fraction: float | None = 0.1,
+        gradient: str = "last_layer",
+        estimator: Any = None,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.stratify = stratify
@@ -117,7 +123,16 @@ class GLISTER(GradientSelector):
         self.estimator = estimator
         self.random_state = random_state
 
-    def fit(self, X, y=None, *, X_val=None, y_val=None, proba=None, features=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+        proba: ArrayLike | None = None,
+        features: ArrayLike | None = None,
+    ) -> Self:
         """Select instances by the gradients of a model trained on them.
 
         Parameters

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sksubsel.baselines._gradient_selector import GradientSelector
 from sksubsel.baselines.adaptive.gradmatch import GradMatchStrategy
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["GradMatch"]
 
@@ -97,15 +101,15 @@ class GradMatch(GradientSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        by="class",
-        lam=0.5,
-        gradient="last_layer",
-        batch_size=32,
-        memory_limit=2e9,
-        estimator=None,
-        random_state=None,
+        by: str | None = "class",
+        lam: float = 0.5,
+        gradient: str = "last_layer",
+        batch_size: int = 32,
+        memory_limit: int | float = 2e9,
+        estimator: Any = None,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.by = by

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from sksubsel.baselines._geometry import GeometricSelector, centre
@@ -67,7 +69,13 @@ class Herding(GeometricSelector):
     array([3, 2, 1])
     """
 
-    def __init__(self, budget=0.1, *, stratify="proportional", features=None):
+    def __init__(
+        self,
+        budget: int | float = 0.1,
+        *,
+        stratify: str | None = "proportional",
+        features: Any = None,
+    ):
         self.budget = budget
         self.stratify = stratify
         self.features = features

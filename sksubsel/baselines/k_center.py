@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 
 from sksubsel.baselines._geometry import GeometricSelector
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["KCenterGreedy"]
 
@@ -92,13 +97,13 @@ class KCenterGreedy(GeometricSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        stratify=None,
-        features=None,
-        first="mean",
-        initial_subset=None,
-        random_state=None,
+        stratify: str | None = None,
+        features: Any = None,
+        first: str = "mean",
+        initial_subset: ArrayLike | None = None,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.stratify = stratify
@@ -115,7 +120,7 @@ class KCenterGreedy(GeometricSelector):
                 f"that are not in initial_subset; got {budget}"
             )
         self._rng = check_random_state(self.random_state)
-        self._final_radii = []
+        self._final_radii: list[float] = []
         ranking, scores = super()._rank(X, y, budget)
         self.radius_ = max(
             float(scores[order[n]]) if n < len(order) else radius

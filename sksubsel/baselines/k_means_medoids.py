@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from sklearn.cluster import KMeans, MiniBatchKMeans
@@ -91,14 +92,14 @@ class KMeansMedoids(GeometricSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        stratify=None,
-        features=None,
-        weighted=False,
-        algorithm="auto",
-        max_iter=100,
-        random_state=None,
+        stratify: str | None = None,
+        features: Any = None,
+        weighted: bool = False,
+        algorithm: str = "auto",
+        max_iter: int = 100,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.stratify = stratify

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from sksubsel.baselines._geometry import GeometricSelector, centre
@@ -62,7 +64,13 @@ class Moderate(GeometricSelector):
 
     _ranks_all = True
 
-    def __init__(self, budget=0.1, *, stratify="proportional", features=None):
+    def __init__(
+        self,
+        budget: int | float = 0.1,
+        *,
+        stratify: str | None = "proportional",
+        features: Any = None,
+    ):
         self.budget = budget
         self.stratify = stratify
         self.features = features

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from sklearn.utils._param_validation import StrOptions
 
 from sksubsel.baselines.recording import default_estimator
 from sksubsel.baselines.score_base import BaseScoreSelector, document
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["Pruning"]
 
@@ -55,14 +60,14 @@ class Pruning(BaseScoreSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        measure="entropy",
-        stratify=None,
-        estimator=None,
-        max_epochs=5,
-        n_repeats=1,
-        random_state=None,
+        measure: str = "entropy",
+        stratify: str | None = None,
+        estimator: Any = None,
+        max_epochs: int | None = 5,
+        n_repeats: int = 1,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.measure = measure

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 
 from sksubsel.base import BaseSelector
 from sksubsel.samplers.quotas import make_strata
 from sksubsel.samplers.transductive import top
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["Random"]
 
@@ -60,7 +65,13 @@ class Random(BaseSelector):
     }
     _accept_sparse = True  # only the number of rows matters
 
-    def __init__(self, budget=0.1, *, stratify=None, random_state=None):
+    def __init__(
+        self,
+        budget: int | float = 0.1,
+        *,
+        stratify: str | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ):
         self.budget = budget
         self.stratify = stratify
         self.random_state = random_state

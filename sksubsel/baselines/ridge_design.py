@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -127,20 +128,20 @@ class RidgeDesign(BaseSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        estimator=None,
-        cv=3,
-        features=None,
-        stratify="proportional",
-        n_components=1024,
-        bandwidth=0.3,
-        lam=1.0,
-        temperature=0.5,
-        n_sweeps=4,
-        block_weight=0.5,
-        max_rows=65536,
-        random_state=None,
+        estimator: Any = None,
+        cv: int = 3,
+        features: Any = None,
+        stratify: str | None = "proportional",
+        n_components: int = 1024,
+        bandwidth: float = 0.3,
+        lam: float = 1.0,
+        temperature: float = 0.5,
+        n_sweeps: int = 4,
+        block_weight: float = 0.5,
+        max_rows: int = 65536,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.estimator = estimator

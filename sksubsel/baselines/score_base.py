@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from abc import abstractmethod
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -18,6 +19,10 @@ from sksubsel.baselines.recording import Run, default_estimator, n_epochs_of
 from sksubsel.baselines.scores.rules import RULES
 from sksubsel.features import InstanceFeatures
 from sksubsel.samplers.quotas import make_strata
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
 __all__ = ["SAMPLERS", "BaseScoreSelector", "document"]
 
@@ -82,7 +87,15 @@ class BaseScoreSelector(BaseSelector):
         "random_state": ["random_state"],
     }
 
-    def fit(self, X, y=None, *, dynamics=None, proba=None, features=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        dynamics: TrainingDynamics | None = None,
+        proba: ArrayLike | None = None,
+        features: ArrayLike | None = None,
+    ) -> Self:
         """Score the instances and select `budget` of them.
 
         Parameters

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from sklearn.utils._param_validation import StrOptions
 
 from sksubsel.baselines.score_base import SAMPLERS, BaseScoreSelector, document
 from sksubsel.baselines.scores.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
 
 __all__ = ["ScoreSelector"]
 
@@ -72,17 +79,17 @@ class ScoreSelector(BaseScoreSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        score_func="el2n",
-        score_params=None,
-        sampler="top",
-        sampler_params=None,
-        stratify=None,
-        estimator=None,
-        max_epochs=None,
-        n_repeats=1,
-        random_state=None,
+        score_func: str | Callable[..., Any] = "el2n",
+        score_params: dict | None = None,
+        sampler: str | Callable[..., Any] = "top",
+        sampler_params: dict | None = None,
+        stratify: str | None = None,
+        estimator: Any = None,
+        max_epochs: int | None = None,
+        n_repeats: int = 1,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.score_func = score_func

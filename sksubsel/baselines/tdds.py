@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 from sklearn.utils._param_validation import Interval
 
 from sksubsel.baselines.score_base import BaseScoreSelector, document
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = ["TDDS"]
 
@@ -63,15 +67,15 @@ class TDDS(BaseScoreSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        window=5,
-        decay=0.9,
-        stratify=None,
-        estimator=None,
-        max_epochs=None,
-        n_repeats=1,
-        random_state=None,
+        window: int = 5,
+        decay: float = 0.9,
+        stratify: str | None = None,
+        estimator: Any = None,
+        max_epochs: int | None = None,
+        n_repeats: int = 1,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.window = window

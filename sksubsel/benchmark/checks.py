@@ -77,7 +77,8 @@ def check_validation(validation, zoo):
         return None
     if not isinstance(validation, tuple | list) or len(validation) != 2:
         raise ValueError(f"validation must be a pair (X, y) or None; got {type(validation)}")
-    return check_judging(*validation, zoo, "validation X", "validation y")
+    X, y = validation
+    return check_judging(X, y, zoo, "validation X", "validation y")
 
 
 def check_selectors(selectors, seeds, soft_targets, zoo, archs) -> dict:
@@ -150,7 +151,7 @@ def _warn_of_seen(net, name, archs):
         )
 
 
-def check_judging(X, y, zoo, name_X, name_y):
+def check_judging(X, y, zoo, name_X, name_y) -> tuple[np.ndarray, np.ndarray]:
     """Instances and labels to score on, as arrays.
 
     Parameters

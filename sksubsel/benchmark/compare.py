@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,13 @@ from sksubsel.benchmark.tasks import Task, Training, kind_of, lost_task, run_tas
 from sksubsel.metrics import relative_accuracy_reduction, speedup
 from sksubsel.zoo.zoo import TrainingFailedWarning
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from numpy.typing import ArrayLike
+
+    from sksubsel.zoo import ModelZoo
+
 __all__ = ["compare", "read_table"]
 
 _COLUMNS = [
@@ -32,20 +40,20 @@ _COLUMNS = [
 
 
 def compare(
-    selectors,
-    archs,
-    zoo,
-    X_test,
-    y_test,
+    selectors: Mapping[str, Any],
+    archs: Iterable[Any],
+    zoo: ModelZoo,
+    X_test: ArrayLike,
+    y_test: ArrayLike,
     *,
-    validation=None,
-    budgets=(0.05, 0.1),
-    seeds=(0, 1, 2),
-    soft_targets=(),
-    records_file=None,
-    on_error="raise",
-    n_jobs=None,
-    verbose=0,
+    validation: tuple[Any, Any] | None = None,
+    budgets: Sequence[int | float] = (0.05, 0.1),
+    seeds: Sequence[int] = (0, 1, 2),
+    soft_targets: Collection[str] = (),
+    records_file: str | Path | None = None,
+    on_error: str = "raise",
+    n_jobs: int | None = None,
+    verbose: int = 0,
 ) -> pd.DataFrame:
     """Train architectures on what each selector chooses, and on all data.
 
@@ -218,7 +226,7 @@ def compare(
     return _table(rows)
 
 
-def read_table(records_file, *, run=None) -> pd.DataFrame:
+def read_table(records_file: str | Path, *, run: str | None = None) -> pd.DataFrame:
     """The table of all that a file of records holds, under the names it was recorded by.
 
     Parameters

@@ -43,7 +43,7 @@ _SECTIONS = {
 }  # fmt: skip
 
 
-def read_config(path) -> dict:
+def read_config(path: str | Path) -> dict:
     """Read a configuration and fill in what it leaves out.
 
     Sections and keys, all but `selectors` optional:

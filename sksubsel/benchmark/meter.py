@@ -45,7 +45,7 @@ class Meter:
     True
     """
 
-    def __init__(self, device="cpu", *, interval=0.05):
+    def __init__(self, device: str | torch.device = "cpu", *, interval: float = 0.05):
         self.device, self.interval = device, interval
         self.seconds = self.gb_minutes = self.energy = _NAN
 
@@ -78,7 +78,7 @@ class Meter:
         self.seconds = time.perf_counter() - self._start
         if self._read is not None:
             times, memory = zip(*self._readings)
-            self.gb_minutes = gb_minutes(memory, times)
+            self.gb_minutes = float(gb_minutes(memory, times))
         self.energy = self._joules()
 
     def _finish(self):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
@@ -18,6 +19,12 @@ from sksubsel.selector import SubsetSelector
 from sksubsel.subselnet import SubSelNet
 from sksubsel.zoo import ArchitectureClassifier, ModelZoo
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    import torch
+
 __all__ = ["compared_architectures", "fit_selector", "fit_zoo", "run_config", "with_recipe"]
 
 _SELECTION = sorted(set(SubsetSelector().get_params()) & set(SubSelNet().get_params())
@@ -25,8 +32,16 @@ _SELECTION = sorted(set(SubsetSelector().get_params()) & set(SubSelNet().get_par
 
 
 def run_config(
-    path, folder, *, only=None, budgets=None, seeds=None, n_jobs=None, device=None, verbose=1
-):
+    path: str | Path,
+    folder: str | Path,
+    *,
+    only: Sequence[str] | None = None,
+    budgets: Sequence[int | float] | None = None,
+    seeds: Sequence[int] | None = None,
+    n_jobs: int | None = None,
+    device: str | torch.device | None = None,
+    verbose: int = 1,
+) -> pd.DataFrame:
     """Run a comparison, or go on with it, and write its tables into a folder.
 
     Parameters
@@ -60,7 +75,7 @@ def run_config(
     specs = config["selectors"]
     only = list(specs) if only is None else only
     check_names(only, specs, "selectors to run")
-    chosen = {"budgets": budgets, "seeds": seeds}
+    chosen: dict[str, Any] = {"budgets": budgets, "seeds": seeds}
     for key, values in chosen.items():
         own = config["compare"][key]
         check_names(values or [], own, key)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from scipy.stats import ttest_1samp
 
 from sksubsel.benchmark.checks import FULL_DATA
 from sksubsel.metrics import jaccard, kendall_tau
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["LEGEND", "agreement_of", "format_table", "rank_agreement", "speedup_at", "summarize"]
 
@@ -24,7 +29,7 @@ speed-up  time of training on all data over selection and training; GB min: memo
 """What the columns of `format_table` are."""
 
 
-def summarize(table: pd.DataFrame, *, reference=_REFERENCE) -> pd.DataFrame:
+def summarize(table: pd.DataFrame, *, reference: str | None = _REFERENCE) -> pd.DataFrame:
     """Means over architectures and seeds of a table of `compare`, one row per method and budget.
 
     Parameters
@@ -82,7 +87,7 @@ def summarize(table: pd.DataFrame, *, reference=_REFERENCE) -> pd.DataFrame:
     return out.reset_index().sort_values("budget", kind="stable", ignore_index=True)
 
 
-def speedup_at(table: pd.DataFrame, rar=(0.1, 0.2)) -> pd.DataFrame:
+def speedup_at(table: pd.DataFrame, rar: Sequence[float] = (0.1, 0.2)) -> pd.DataFrame:
     """Largest speed-up of each method at which no more than so much accuracy is lost.
 
     As in the paper's Tables 1 and 8: along the curve of (mean RAR, mean speed-up) over the
@@ -129,7 +134,7 @@ def speedup_at(table: pd.DataFrame, rar=(0.1, 0.2)) -> pd.DataFrame:
     return pd.DataFrame.from_dict(out, orient="index", columns=list(rar)).rename_axis("method")
 
 
-def rank_agreement(table: pd.DataFrame, *, k=3) -> pd.DataFrame:
+def rank_agreement(table: pd.DataFrame, *, k: int = 3) -> pd.DataFrame:
     """How well training on subsets ranks the architectures (paper, appendix E.4).
 
     Parameters
@@ -199,7 +204,7 @@ def agreement_of(found, known, k) -> dict:
     }
 
 
-def format_table(summary) -> str:
+def format_table(summary: pd.DataFrame) -> str:
     """A summary of `compare` as aligned text; * marks p < .05.
 
     Parameters

@@ -127,7 +127,9 @@ class Selections:
     def __init__(self, selector, zoo):
         self.selector, self.zoo = selector, zoo
         self.kind = "chosen" if isinstance(selector, Chosen) else kind_of(selector)
-        self._of, self._last, self._shared = None, None, {}
+        self._of: tuple | None = None
+        self._last: Any = None
+        self._shared: dict = {}
 
     def choose(self, training, device) -> Chosen:
         """What is selected for a training."""

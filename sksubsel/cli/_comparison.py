@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pandas as pd
 
@@ -94,7 +95,7 @@ class Comparison:
         from sksubsel.plotting import AmortizationDisplay, TradeoffDisplay
 
         subsets = self.table[self.table.method != FULL_DATA]
-        drawn = {"rar_speedup": TradeoffDisplay.from_frame(subsets).plot()}
+        drawn: dict[str, Any] = {"rar_speedup": TradeoffDisplay.from_frame(subsets).plot()}
         if subsets.gb_minutes.notna().any():
             drawn["rar_memory"] = TradeoffDisplay.from_frame(subsets, x="gb_minutes").plot()
         for budget in sorted(set(subsets.budget)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -36,7 +38,7 @@ class NetReport:
     def __init__(self, path, architecture=None, budget=None, device=None):
         self.path, self.budget = path, budget
         self.net = SubSelNet.load(path, device=device)
-        self.zoo = getattr(self.net, "zoo_", None)
+        self.zoo: Any = getattr(self.net, "zoo_", None)
         self.y = self.net.selector_.y_
         if self.zoo is not None and self.zoo.classes_ is not None:
             self.y = self.zoo.classes_[self.y]
@@ -165,7 +167,7 @@ class NetReport:
             ],
         )
         if self._can_map():
-            display = LatentMapDisplay.from_zoo(self.net, zoo).plot()
+            display: Any = LatentMapDisplay.from_zoo(self.net, zoo).plot()
             page.figure(display, "Architectures by the encoder, with what the trained ones attain")
         if zoo.task_ == "classification":
             display = ApproximatorCalibrationDisplay.from_estimator(
@@ -197,13 +199,13 @@ class NetReport:
         outputs = np.asarray(self.predictions)[0]
         if self.net.selector_.task_ != "classification":
             scores, name = np.abs(outputs[:, 0] - self.y), "Predicted error"
-            display = ScoreDistributionDisplay.from_scores(scores, None, self.rows, score_name=name)
-            page.figure(display.plot(), "What the network would miss the targets by")
+            errors = ScoreDistributionDisplay.from_scores(scores, None, self.rows, score_name=name)
+            page.figure(errors.plot(), "What the network would miss the targets by")
             return
         codes, name = self.net.selector_.y_, "Predicted probability of the label"
         scores = outputs[np.arange(len(codes)), codes]
         few = len(np.unique(codes)) <= _MAX_CLASSES
-        display = ScoreDistributionDisplay.from_scores(
+        display: Any = ScoreDistributionDisplay.from_scores(
             scores, self.y if few else None, self.rows, score_name=name
         )
         page.figure(display.plot(), "How sure the network would be of each label")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from sksubsel.cli._options import BUDGET, DEVICE_OF_FIT, JSON, PATH, Command, Result
@@ -38,7 +40,7 @@ def report(source, html, reference, architecture, budget, device):
     if source.is_dir():
         from sksubsel.cli._net_report import NetReport
 
-        found = NetReport(source, architecture, budget, device)
+        found: Any = NetReport(source, architecture, budget, device)
     else:
         from sksubsel.cli._comparison import Comparison
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -10,6 +11,9 @@ from sklearn.utils import Bunch
 from sksubsel.datasets._places import candidate_homes, find_folder
 from sksubsel.datasets.image_folder import check_counts, gather, list_classes, transform
 from sksubsel.datasets.splits import split_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TITLE = "Caltech-256"
 _FOLDER = "256_ObjectCategories"
@@ -27,14 +31,14 @@ Dataset", 2007.
 
 def load_caltech256(
     *,
-    data_home=None,
-    size=96,
-    resize=None,
-    clutter=True,
-    test_size=0.2,
-    random_state=0,
-    return_X_y=False,
-):
+    data_home: str | Path | None = None,
+    size: int = 96,
+    resize: int | None = None,
+    clutter: bool = True,
+    test_size: float = 0.2,
+    random_state: int | np.random.Generator | None = 0,
+    return_X_y: bool = False,
+) -> Any:
     """Load Caltech-256 from a local copy; images are decoded when they are asked for.
 
     The unpacked folder ``256_ObjectCategories``, with ``001.ak47`` to ``257.clutter``, is looked

@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import tarfile
 import zlib
-from typing import NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from sklearn.utils import Bunch
 
 from sksubsel.datasets._places import candidate_homes, not_found
 from sksubsel.datasets.transforms import ImageTransform
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _N_PIXELS = 3 * 32 * 32
 _N_RECORDS = 10_000  # in a file of CIFAR-10, and in CIFAR-100's test.bin; train.bin has five times
@@ -54,7 +57,7 @@ layers of features from tiny images", 2009.
 """
 
 
-def load_cifar10(*, data_home=None, return_X_y=False):
+def load_cifar10(*, data_home: str | Path | None = None, return_X_y: bool = False) -> Any:
     """Load CIFAR-10 from a local copy of its binary files.
 
     Looked for in `data_home` and in the folder that the environment variable ``SKSUBSEL_DATA``
@@ -104,7 +107,7 @@ def load_cifar10(*, data_home=None, return_X_y=False):
     return _load(_CIFAR10, data_home, return_X_y, *statistics)
 
 
-def load_cifar100(*, data_home=None, return_X_y=False):
+def load_cifar100(*, data_home: str | Path | None = None, return_X_y: bool = False) -> Any:
     """Load CIFAR-100 from a local copy of its binary files.
 
     Looked for in `data_home` and in the folder that the environment variable ``SKSUBSEL_DATA``
@@ -276,7 +279,7 @@ def _read_archive(form, path, wanted):
                         f"{path} is damaged: its {member.name} is of {member.size} bytes, more "
                         f"than {most}. {_fetch(form)}"
                     )
-                with archive.extractfile(member) as file:
+                with cast("IO[bytes]", archive.extractfile(member)) as file:
                     files[name] = file.read()
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.utils import Bunch
 
 
-def load_digits_images(*, return_X_y=False):
+def load_digits_images(*, return_X_y: bool = False) -> Any:
     """Load scikit-learn's digits as images (ten classes, embedded, no download).
 
     Parameters

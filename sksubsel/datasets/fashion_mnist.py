@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -39,7 +40,9 @@ arXiv:1708.07747. Licence: MIT.
 """
 
 
-def load_fashion_mnist(*, data_home=None, download=True, return_X_y=False):
+def load_fashion_mnist(
+    *, data_home: str | Path | None = None, download: bool = True, return_X_y: bool = False
+) -> Any:
     """Load Fashion-MNIST from a local copy or, failing that, from OpenML.
 
     The four idx files (plain or ``.gz``, under their original names) are looked for in

@@ -7,10 +7,14 @@ import math
 import os
 from numbers import Integral
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sksubsel._validation import check_positive
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class ImageFiles:
@@ -60,9 +64,16 @@ class ImageFiles:
     dtype = np.dtype(np.float32)
     ndim = 4
 
-    def __init__(self, paths, size=224, *, resize=None, root=""):
+    def __init__(
+        self,
+        paths: Sequence[str | Path],
+        size: int | tuple[int, int] = 224,
+        *,
+        resize: int | None = None,
+        root: str | Path = "",
+    ):
         _pillow()
-        height, width = (size, size) if isinstance(size, Integral) else size
+        height, width = (size, size) if isinstance(size, (int, Integral)) else size
         check_positive(size=height)
         check_positive(size=width)
         if resize is not None:
@@ -80,23 +91,23 @@ class ImageFiles:
         return len(self.paths)
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Number of values in the whole array."""
         return math.prod(self.shape)
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         """Bytes that the whole array would take."""
         return self.size * self.dtype.itemsize
 
     def __repr__(self):
         return f"ImageFiles(shape={self.shape}, resize={self.resize}, root={self.root!r})"
 
-    def path(self, row) -> Path:
+    def path(self, row: int) -> Path:
         """File of one row."""
         return Path(self.root, self.paths[row])
 
-    def take(self, rows):
+    def take(self, rows: Any) -> ImageFiles:
         """The lazy array of some rows, or of a slice of them."""
         rows = np.arange(len(self))[rows]
         return ImageFiles(

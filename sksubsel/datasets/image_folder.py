@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -17,7 +18,13 @@ _EXTENSIONS = (
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of pre-trained networks
 
 
-def load_image_folder(root, *, size=224, resize=None, return_X_y=False):
+def load_image_folder(
+    root: str | Path,
+    *,
+    size: int | tuple[int, int] = 224,
+    resize: int | None = None,
+    return_X_y: bool = False,
+) -> Any:
     """Image files in one subfolder for each class, decoded when they are asked for.
 
     Parameters

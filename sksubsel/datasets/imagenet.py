@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -33,7 +34,13 @@ Scale Visual Recognition Challenge", IJCV 2015.
 """
 
 
-def load_imagenet(*, data_home=None, size=224, resize=None, return_X_y=False):
+def load_imagenet(
+    *,
+    data_home: str | Path | None = None,
+    size: int = 224,
+    resize: int | None = None,
+    return_X_y: bool = False,
+) -> Any:
     """Load ImageNet-1K from a local copy; images are decoded when they are asked for.
 
     A folder with ``train`` and ``val`` is looked for in `data_home` and in the folder that the

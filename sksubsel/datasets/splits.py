@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-def split_rows(y, fractions=(0.7, 0.1, 0.2), *, stratify=False, random_state=None):
+
+def split_rows(
+    y: Any,
+    fractions: ArrayLike = (0.7, 0.1, 0.2),
+    *,
+    stratify: bool = False,
+    random_state: int | np.random.Generator | None = None,
+) -> list[np.ndarray]:
     """Rows for training, validation and test: the paper's 70:10:20 by default.
 
     Parameters
@@ -42,7 +52,7 @@ def split_rows(y, fractions=(0.7, 0.1, 0.2), *, stratify=False, random_state=Non
     rng = np.random.default_rng(random_state)
     ends = np.cumsum(fractions)[:-1]
     if not stratify:
-        n_rows = y if isinstance(y, Integral) else len(y)
+        n_rows = int(y) if isinstance(y, Integral) else len(y)
         return np.split(rng.permutation(n_rows), np.round(ends * n_rows).astype(int))
     if isinstance(y, Integral):
         raise ValueError(f"y must hold the labels to stratify by; got {y}")

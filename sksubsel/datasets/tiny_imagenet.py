@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.utils import Bunch
 
 from sksubsel.datasets._places import candidate_homes, find_folder
 from sksubsel.datasets.image_folder import check_counts, gather, list_classes, transform
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _TITLE = "Tiny-ImageNet-200"
 _FOLDER = "tiny-imagenet-200"
@@ -21,7 +26,9 @@ ImageNet Visual Recognition Challenge", CS 231N, 2015.
 """
 
 
-def load_tiny_imagenet(*, data_home=None, size=64, return_X_y=False):
+def load_tiny_imagenet(
+    *, data_home: str | Path | None = None, size: int = 64, return_X_y: bool = False
+) -> Any:
     """Load Tiny-ImageNet-200 from a local copy; images are decoded when they are asked for.
 
     The unpacked folder ``tiny-imagenet-200`` is looked for in `data_home` and in the folder that

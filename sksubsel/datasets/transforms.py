@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 class ImageTransform:
@@ -31,9 +36,17 @@ class ImageTransform:
     """
 
     def __init__(
-        self, *, mean=None, std=None, horizontal_flip=False, vertical_flip=False, crop_padding=0
+        self,
+        *,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        horizontal_flip: bool = False,
+        vertical_flip: bool = False,
+        crop_padding: int = 0,
     ):
-        if (mean is None) != (std is None) or (mean is not None and len(mean) != len(std)):
+        if (mean is None) != (std is None) or (
+            mean is not None and std is not None and len(mean) != len(std)
+        ):
             raise ValueError(f"mean and std must be of the same channels; got {mean} and {std}")
         if std is not None and min(std) <= 0:
             raise ValueError(f"std must be positive; got {std}")
@@ -45,7 +58,7 @@ class ImageTransform:
         self.vertical_flip = vertical_flip
         self.crop_padding = crop_padding
 
-    def before(self, build):
+    def before(self, build: Callable) -> Callable:
         """A function that builds networks which transform their images themselves.
 
         While a network trains each batch is augmented anew, by its recipe's `random_state`; when it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,8 +24,16 @@ _FORMAT = 1
 
 
 def extract_features(
-    data, extractor, cache, *, column=None, batch_size=256, num_workers=0, key=None, verbose=0
-):
+    data: Any,
+    extractor: Any,
+    cache: str | Path,
+    *,
+    column: str | None = None,
+    batch_size: int = 256,
+    num_workers: int = 0,
+    key: str | None = None,
+    verbose: int = 0,
+) -> np.memmap:
     """Features of every instance, a batch at a time, into a file that the next call finds again.
 
     A run that was killed goes on from the last finished batch.

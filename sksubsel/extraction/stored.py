@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
 
 class StoredFeatures(TransformerMixin, BaseEstimator):
@@ -38,10 +46,10 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
     (5,)
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path | list[str] | list[Path]):
         self.path = path
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Check that there are as many features as instances.
 
         Parameters
@@ -64,7 +72,7 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
         self.shape_ = self._load(X).shape
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> np.ndarray:
         """The features, memory-mapped where they are in one file.
 
         Parameters

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from sksubsel.architectures import as_architecture
 
 from .darts import build_darts
@@ -10,7 +12,12 @@ from .nasbench101 import build_nasbench101
 from .nasbench201 import build_nasbench201
 from .transformer import build_transformer
 
-PROXY_PARAMS = {
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import nn
+
+PROXY_PARAMS: dict[str | None, dict[str, Any]] = {
     # The benchmark's momentum would need thousands of steps to learn the batches' statistics.
     "nasbench101": {"stem_channels": 16, "n_stacks": 3, "n_cells": 1, "bn_momentum": 0.1},
     "nasbench201": {"stem_channels": 8, "n_cells": 1},
@@ -29,7 +36,9 @@ _BUILDERS = {
 __all__ = ["PROXY_PARAMS", "build_network", "count_parameters"]
 
 
-def build_network(arch, in_shape, n_classes, **network_params):
+def build_network(
+    arch: Any, in_shape: tuple[int, ...], n_classes: int, **network_params: Any
+) -> nn.Module:
     """An untrained network for an architecture of a known search space.
 
     Parameters
@@ -74,7 +83,13 @@ def build_network(arch, in_shape, n_classes, **network_params):
     return _BUILDERS[arch.space](arch, in_shape, n_classes, **network_params)
 
 
-def count_parameters(arch, in_shape, n_classes, build=None, **network_params) -> int:
+def count_parameters(
+    arch: Any,
+    in_shape: tuple[int, ...],
+    n_classes: int,
+    build: Callable[..., Any] | None = None,
+    **network_params: Any,
+) -> int:
     """Number of trainable parameters of an architecture's network, without allocating them.
 
     Parameters

@@ -146,4 +146,5 @@ def _set_norms(network):
     for norm in network.cells.modules():
         if isinstance(norm, nn.BatchNorm2d):
             norm.affine = False
-            norm.weight = norm.bias = None
+            norm.register_parameter("weight", None)
+            norm.register_parameter("bias", None)

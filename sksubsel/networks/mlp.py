@@ -70,7 +70,7 @@ class HiddenLayer(nn.Module):
     def __init__(self, n_in, n_out, activation, norm, dropout, *, skip):
         super().__init__()
         # batch normalisation subtracts the mean, and any bias with it
-        layers = [nn.Linear(n_in, n_out, bias=norm != "batch")]
+        layers: list[nn.Module] = [nn.Linear(n_in, n_out, bias=norm != "batch")]
         if norm != "none":
             layers.append(_NORMS[norm](n_out))
         layers.append(_ACTIVATIONS[activation]())

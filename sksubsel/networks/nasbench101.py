@@ -69,7 +69,7 @@ class NASBench101Network(nn.Module):
     def __init__(self, ops, adjacency, *, in_channels, n_classes, stem_channels, n_stacks, n_cells):
         super().__init__()
         self.stem = _conv_bn_relu(in_channels, stem_channels, 3)
-        layers = []
+        layers: list[nn.Module] = []
         width = stem_channels
         for stack in range(n_stacks):
             out_width = stem_channels * 2**stack

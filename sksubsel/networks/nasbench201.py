@@ -65,7 +65,7 @@ class NASBench201Network(nn.Module):
         self.stem = nn.Sequential(
             nn.Conv2d(in_channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)
         )
-        layers = []
+        layers: list[nn.Module] = []
         for stage in range(N_STAGES):
             if stage > 0:
                 layers.append(ResidualBlock(width, 2 * width))

@@ -55,9 +55,9 @@ def build_proxy(architecture, in_shape, n_outputs):
             nn.ReLU(),
             nn.Linear(_HIDDEN, n_outputs),
         )
-    channels, *sides = in_shape
-    steps = [-(-side // _MAX_SIDE) for side in sides]
-    layers = [nn.BatchNorm2d(channels, affine=False)]
+    channels, height, width = in_shape
+    steps = (-(-height // _MAX_SIDE), -(-width // _MAX_SIDE))
+    layers: list[nn.Module] = [nn.BatchNorm2d(channels, affine=False)]
     if max(steps) > 1:
         layers.append(nn.AvgPool2d(steps))
     for width in _WIDTHS:

@@ -157,6 +157,7 @@ class ApproximatorNet(nn.Module):
         if base is None:
             hidden = hidden + of_arch
         else:
+            assert self.from_base is not None  # there are base outputs
             # both sums by one product: the arrays (A, n, hidden) are what a step spends its time on
             base = base.expand(len(z), -1, -1)
             ones = base.new_ones(*base.shape[:2], 1)

@@ -33,6 +33,14 @@ class PairLoss(nn.Module):
         Architectures that judge and are not learned from.
     """
 
+    h: torch.Tensor
+    mask: torch.Tensor
+    features: torch.Tensor
+    labels: torch.Tensor | None
+    targets: torch.Tensor
+    fitted: torch.Tensor
+    held_out: torch.Tensor
+
     def __init__(self, net, embeddings, features, labels, targets, classification, held_out):
         super().__init__()
         self.net, self.classification = net, classification

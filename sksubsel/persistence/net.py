@@ -7,7 +7,9 @@ import hashlib
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
+import torch
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
@@ -70,7 +72,9 @@ class _NetLayout(EstimatorLayout):
         return state
 
 
-def save_net(net, folder, root, *, include_zoo=False, overwrite=False) -> None:
+def save_net(
+    net: Any, folder: str | Path, root: type, *, include_zoo: bool = False, overwrite: bool = False
+) -> None:
     """Write a fitted net to a folder; see `SubSelNet.save`.
 
     Parameters
@@ -135,7 +139,7 @@ def _is_saved_net(folder):
         return False
 
 
-def load_net(folder, root, device=None):
+def load_net(folder: str | Path, root: type, device: str | torch.device | None = None) -> Any:
     """The net that a folder holds; see `SubSelNet.load`.
 
     Parameters

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from typing import Literal
 
 # Okabe and Ito's palette for all kinds of colour vision, its yellow left out (too pale for lines).
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h")
-_DASHES = ("-", "--", ":", "-.")
+_DASHES: tuple[Literal["-", "--", ":", "-."], ...] = ("-", "--", ":", "-.")
 _NARROW = 4.0  # inches, of axes that a legend beside them would leave too little of
 
 
@@ -64,7 +65,7 @@ def marker_of(k: int) -> str:
     return _MARKERS[k % len(_MARKERS)]
 
 
-def dashes_of(k: int) -> str:
+def dashes_of(k: int) -> Literal["-", "--", ":", "-."]:
     """Dashes of the k-th kind of curve."""
     return _DASHES[k % len(_DASHES)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,9 @@ from sksubsel.plotting._style import (
     log_scale_if_wide,
     new_axes,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["AmortizationDisplay"]
 
@@ -75,14 +79,23 @@ class AmortizationDisplay:
     >>> display.plot().figure_.savefig("amortization.png")  # doctest: +SKIP
     """
 
-    def __init__(self, times, *, full_time, budget=None, n_archs=100):
+    def __init__(
+        self,
+        times: pd.DataFrame,
+        *,
+        full_time: float,
+        budget: int | float | None = None,
+        n_archs: int = 100,
+    ):
         self.times = times
         self.full_time = full_time
         self.budget = budget
         self.n_archs = n_archs
 
     @classmethod
-    def from_frame(cls, table, *, budget=None, n_archs=None):
+    def from_frame(
+        cls, table: pd.DataFrame, *, budget: int | float | None = None, n_archs: int | None = None
+    ) -> Self:
         """Mean times of each method in a table of `benchmark.compare`, at one budget.
 
         Parameters
@@ -140,7 +153,7 @@ class AmortizationDisplay:
         return cls(times, full_time=full_time, budget=budget, n_archs=int(n_archs))
 
     @property
-    def break_even_(self):
+    def break_even_(self) -> dict[str, int | None]:
         """Least number of architectures that a method serves for less than all data cost."""
         once, each = self.times["once"].tolist(), self.times["each"].tolist()
         saved = [self.full_time - cost for cost in each]  # by each architecture
@@ -149,7 +162,7 @@ class AmortizationDisplay:
             for name, spent, gain in zip(self.times["method"], once, saved)
         }
 
-    def plot(self, ax=None, *, legend=True):
+    def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
         """Draw the curves and the line of training on all data.
 
         Curves are told apart by colour, marker and dashes. Axes over a wide range are logarithmic.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +12,13 @@ from sksubsel.architectures import as_architecture
 from sksubsel.plotting._layout import layered_layout
 from sksubsel.plotting._node_text import FONT, box_of, texts_of
 from sksubsel.plotting._style import colour_of, import_pyplot, marker_of, tint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Self
+
+    from sksubsel.plotting._layout import Layout
 
 __all__ = ["ArchitectureDisplay"]
 
@@ -61,7 +69,9 @@ class ArchitectureDisplay:
     >>> display.plot().figure_.savefig("cell.png")  # doctest: +SKIP
     """
 
-    def __init__(self, arch, layout, *, texts, vocabulary):
+    def __init__(
+        self, arch: Any, layout: Layout, *, texts: list[str] | None, vocabulary: tuple[str, ...]
+    ):
         self.arch = arch
         self.layout = layout
         self.texts = texts
@@ -69,8 +79,14 @@ class ArchitectureDisplay:
 
     @classmethod
     def from_architecture(
-        cls, arch, *, attributes=False, labels="auto", vocabulary=None, n_columns=None
-    ):
+        cls,
+        arch: Any,
+        *,
+        attributes: bool = False,
+        labels: bool | str = "auto",
+        vocabulary: Sequence[str] | None = None,
+        n_columns: int | None = None,
+    ) -> Self:
         """Lay an architecture out.
 
         Parameters
@@ -119,7 +135,7 @@ class ArchitectureDisplay:
         layout = _lay_out(arch, texts, n_columns)
         return cls(arch, layout, texts=texts, vocabulary=vocabulary)
 
-    def plot(self, ax=None, *, legend="auto"):
+    def plot(self, ax: Any = None, *, legend: bool | str = "auto") -> Self:
         """Draw the graph.
 
         Text is as large as the axes allow, at most 10 points; where it would be smaller than 4.5
@@ -152,7 +168,7 @@ class ArchitectureDisplay:
         if texts is not None and FONT * scale < _LEAST_FONT:
             layout, texts = _lay_out(self.arch, None, None), None
             scale = self._frame(layout, True, legend is not False)
-        self.labels_ = []
+        self.labels_: list = []
         if texts is None:
             self._draw_dots(layout, scale)
         else:
@@ -184,7 +200,7 @@ class ArchitectureDisplay:
         return float(box.width / figure.dpi * 72 / (high - low)[0])
 
     def _draw_dots(self, layout, scale):
-        self.nodes_ = {}
+        self.nodes_: dict | list = {}
         for op in dict.fromkeys(self.arch.ops):
             chosen = [k for k, each in enumerate(self.arch.ops) if each == op]
             self.nodes_[op] = self.ax_.scatter(
@@ -194,7 +210,7 @@ class ArchitectureDisplay:
     def _draw_boxes(self, layout, texts, scale):
         from matplotlib.patches import FancyBboxPatch
 
-        self.nodes_ = []
+        self.nodes_ = boxes = []
         for op, text, (x, y), (w, h) in zip(
             self.arch.ops, texts, layout.positions, _sizes(self.arch, texts)
         ):
@@ -205,7 +221,7 @@ class ArchitectureDisplay:
                 facecolor="white" if op in _PLAIN else tint(colour),
                 linewidth=min(scale, 1.2), zorder=3,
             )  # fmt: skip
-            self.nodes_.append(self.ax_.add_patch(box))
+            boxes.append(self.ax_.add_patch(box))
             label = self.ax_.text(
                 x, y, text, ha="center", va="center", fontsize=min(10, FONT * scale),
                 linespacing=1.1, zorder=4,

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
 
 from sksubsel._validation import check_positive
 from sksubsel.plotting._style import curve_style, finish_axes, import_pyplot
 from sksubsel.samplers.kernels import check_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
+
+    from sksubsel.zoo import ModelZoo
 
 __all__ = ["ApproximatorCalibrationDisplay"]
 
@@ -69,12 +79,20 @@ class ApproximatorCalibrationDisplay:
     >>> display.plot().figure_.savefig("calibration.png")  # doctest: +SKIP
     """
 
-    def __init__(self, bins, *, kl):
+    def __init__(self, bins: pd.DataFrame, *, kl: np.ndarray):
         self.bins = bins
         self.kl = kl
 
     @classmethod
-    def from_estimator(cls, estimator, archs, zoo, *, rows=None, n_bins=10):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        archs: Any,
+        zoo: ModelZoo,
+        *,
+        rows: ArrayLike | None = None,
+        n_bins: int = 10,
+    ) -> Self:
         """Compare what is approximated with what a zoo's networks do.
 
         Parameters
@@ -134,7 +152,14 @@ class ApproximatorCalibrationDisplay:
         bins, kl = _summarise(predictions, zoo, rows, n_bins)
         return cls(bins, kl=kl)
 
-    def plot(self, ax=None, *, curves=("probability", "label"), counts=True, legend=True):
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        curves: Sequence[str] = ("probability", "label"),
+        counts: bool = True,
+        legend: bool = True,
+    ) -> Self:
         """Draw the curves.
 
         Parameters

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.decomposition import PCA
 
 from sksubsel._validation import check_finite
 from sksubsel.architectures import as_architectures
 from sksubsel.plotting._style import import_pyplot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
+
+    from sksubsel.zoo import ModelZoo
 
 __all__ = ["LatentMapDisplay"]
 
@@ -56,14 +66,28 @@ class LatentMapDisplay:
     >>> display.plot().figure_.savefig("map.png")  # doctest: +SKIP
     """
 
-    def __init__(self, points, *, accuracies, explained_variance_ratio, label="Accuracy"):
+    def __init__(
+        self,
+        points: np.ndarray,
+        *,
+        accuracies: np.ndarray | None,
+        explained_variance_ratio: np.ndarray,
+        label: str = "Accuracy",
+    ):
         self.points = points
         self.accuracies = accuracies
         self.explained_variance_ratio = explained_variance_ratio
         self.label = label
 
     @classmethod
-    def from_estimator(cls, estimator, archs, accuracies=None, *, label="Accuracy"):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        archs: Iterable[Any],
+        accuracies: ArrayLike | None = None,
+        *,
+        label: str = "Accuracy",
+    ) -> Self:
         """Embed architectures and find their two principal components.
 
         Parameters
@@ -124,7 +148,7 @@ class LatentMapDisplay:
         )
 
     @classmethod
-    def from_zoo(cls, estimator, zoo):
+    def from_zoo(cls, estimator: Any, zoo: ModelZoo) -> Self:
         """The architectures of a zoo, with the accuracies of those that were trained.
 
         Parameters
@@ -141,7 +165,7 @@ class LatentMapDisplay:
         label = "Accuracy" if zoo.task_ == "classification" else "R²"
         return cls.from_estimator(estimator, zoo.architectures_, accuracies, label=label)
 
-    def plot(self, ax=None, *, cmap="cividis", colorbar=True):
+    def plot(self, ax: Any = None, *, cmap: Any = "cividis", colorbar: bool = True) -> Self:
         """Draw the map.
 
         Parameters
@@ -176,6 +200,7 @@ class LatentMapDisplay:
                 edgecolors="0.6", linewidths=0.7, zorder=2, label="not trained",
             )  # fmt: skip
         if known.any():
+            assert self.accuracies is not None
             # The worst first, so that the good ones lie on top.
             order = np.flatnonzero(known)[np.argsort(self.accuracies[known], kind="stable")]
             self.scatter_ = ax.scatter(

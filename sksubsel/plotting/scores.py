@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
 from sklearn.utils.multiclass import type_of_target
@@ -9,6 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sksubsel.plotting._style import colour_of, finish_axes, import_pyplot, tint
 from sksubsel.samplers.kernels import check_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
 __all__ = ["ScoreDistributionDisplay"]
 
@@ -51,12 +57,14 @@ class ScoreDistributionDisplay:
     >>> display.plot().figure_.savefig("scores.png")  # doctest: +SKIP
     """
 
-    def __init__(self, summary, *, score_name="Score"):
+    def __init__(self, summary: pd.DataFrame, *, score_name: str = "Score"):
         self.summary = summary
         self.score_name = score_name
 
     @classmethod
-    def from_scores(cls, scores, y, rows, *, score_name="Score"):
+    def from_scores(
+        cls, scores: ArrayLike, y: ArrayLike | None, rows: ArrayLike, *, score_name: str = "Score"
+    ) -> Self:
         """Summarise scores.
 
         Parameters
@@ -115,7 +123,9 @@ class ScoreDistributionDisplay:
         return cls(summary.reset_index(), score_name=score_name)
 
     @classmethod
-    def from_selector(cls, selector, y, *, score_name=None):
+    def from_selector(
+        cls, selector: Any, y: ArrayLike | None, *, score_name: str | None = None
+    ) -> Self:
         """The scores of a fitted baseline, and what it selected by them.
 
         Parameters
@@ -150,7 +160,7 @@ class ScoreDistributionDisplay:
         name = f"Score of {type(selector).__name__}" if score_name is None else score_name
         return cls.from_scores(selector.scores_, y, selector.sample_indices_, score_name=name)
 
-    def plot(self, ax=None, *, legend=True):
+    def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
         """Draw the boxes.
 
         The selected ones are filled; the rest are hollow and stand to the left.

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
 
 from sksubsel.plotting._style import curve_style, finish_axes, new_axes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typing_extensions import Self
 
 __all__ = ["SearchDisplay"]
 
@@ -53,12 +60,14 @@ class SearchDisplay:
     >>> display.plot().figure_.savefig("search.png")  # doctest: +SKIP
     """
 
-    def __init__(self, trials, *, against="time"):
+    def __init__(self, trials: pd.DataFrame, *, against: str = "time"):
         self.trials = trials
         self.against = against
 
     @classmethod
-    def from_results(cls, results, *, against="time"):
+    def from_results(
+        cls, results: pd.DataFrame | Mapping[str, pd.DataFrame], *, against: str = "time"
+    ) -> Self:
         """Trials of a search, or of searches by name.
 
         Parameters
@@ -87,7 +96,7 @@ class SearchDisplay:
         tables = [_trials(name, table, against) for name, table in searches.items()]
         return cls(pd.concat(tables, ignore_index=True), against=against)
 
-    def plot(self, ax=None, *, legend=True):
+    def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
         """Draw trials as points and the best score so far as steps.
 
         Parameters

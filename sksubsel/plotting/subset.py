@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,12 @@ import pandas as pd
 from sksubsel._validation import check_finite, check_positive
 from sksubsel.plotting._style import import_pyplot
 from sksubsel.samplers.kernels import check_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
 __all__ = ["SubsetDisplay"]
 
@@ -64,14 +71,22 @@ class SubsetDisplay:
     >>> display.plot().figure_.savefig("subset.png")  # doctest: +SKIP
     """
 
-    def __init__(self, images, cells):
+    def __init__(self, images: np.ndarray, cells: pd.DataFrame):
         self.images = images
         self.cells = cells
 
     @classmethod
     def from_selection(
-        cls, X, y, rows, scores=None, *, n_per_class=5, classes=None, image_shape=None
-    ):
+        cls,
+        X: Any,
+        y: ArrayLike | None,
+        rows: ArrayLike,
+        scores: ArrayLike | None = None,
+        *,
+        n_per_class: int = 5,
+        classes: Iterable[Any] | None = None,
+        image_shape: tuple[int, ...] | None = None,
+    ) -> Self:
         """Choose what is shown.
 
         Parameters
@@ -130,7 +145,7 @@ class SubsetDisplay:
         cells["score"] = np.nan if scores is None else scores[cells["row"]]
         return cls(_colours(X[cells["row"].to_numpy()]), cells)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Any = None) -> Self:
         """Draw the images.
 
         Parameters
@@ -164,7 +179,8 @@ class SubsetDisplay:
                 layout="constrained",
             )
         self.ax_, self.figure_ = ax, ax.figure
-        self.images_, self.texts_ = [], []
+        self.images_: list = []
+        self.texts_: list = []
         middles = np.arange(len(classes)) * pitch + ratio / 2
         for image, label, group, place in zip(
             self.images, self.cells["class"], self.cells["group"], self.cells["place"]

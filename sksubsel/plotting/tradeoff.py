@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
 
@@ -11,6 +13,9 @@ from sksubsel.plotting._style import (
     log_scale_if_wide,
     new_axes,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["TradeoffDisplay"]
 
@@ -58,13 +63,21 @@ class TradeoffDisplay:
     >>> display.plot().figure_.savefig("tradeoff.png")  # doctest: +SKIP
     """
 
-    def __init__(self, points, *, x="speedup", y="rar"):
+    def __init__(self, points: pd.DataFrame, *, x: str = "speedup", y: str = "rar"):
         self.points = points
         self.x = x
         self.y = y
 
     @classmethod
-    def from_frame(cls, table, x="speedup", y="rar", *, method="method", budget="budget"):
+    def from_frame(
+        cls,
+        table: pd.DataFrame,
+        x: str = "speedup",
+        y: str = "rar",
+        *,
+        method: str = "method",
+        budget: str = "budget",
+    ) -> Self:
         """Summarise a table of runs: mean and standard error for each method and budget.
 
         Parameters
@@ -110,7 +123,7 @@ class TradeoffDisplay:
         )
         return cls(points.reset_index(drop=True), x=x, y=y)
 
-    def plot(self, ax=None, *, legend=True):
+    def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
         """Draw the curves.
 
         Bars are standard errors over runs; curves are told apart by colour, marker and dashes.

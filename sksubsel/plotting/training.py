@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
@@ -15,6 +16,9 @@ from sksubsel.plotting._style import (
     marker_of,
     new_axes,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["TrainingDisplay"]
 
@@ -62,12 +66,14 @@ class TrainingDisplay:
     >>> display.plot().figure_.savefig("training.png")  # doctest: +SKIP
     """
 
-    def __init__(self, curves, *, measure="loss"):
+    def __init__(self, curves: pd.DataFrame, *, measure: str = "loss"):
         self.curves = curves
         self.measure = measure
 
     @classmethod
-    def from_estimator(cls, estimator, *, measure="loss", label=None):
+    def from_estimator(
+        cls, estimator: Any, *, measure: str = "loss", label: str | None = None
+    ) -> Self:
         """The curves of one estimator.
 
         Parameters
@@ -100,7 +106,7 @@ class TrainingDisplay:
         return cls.from_estimators({label: estimator}, measure=measure)
 
     @classmethod
-    def from_estimators(cls, estimators, *, measure="loss"):
+    def from_estimators(cls, estimators: Mapping[str, Any], *, measure: str = "loss") -> Self:
         """The curves of several estimators.
 
         Parameters
@@ -130,7 +136,7 @@ class TrainingDisplay:
         columns = ["label", "part", "epoch", "value"]
         return cls(pd.DataFrame(rows, columns=columns), measure=measure)
 
-    def plot(self, ax=None, *, legend=True):
+    def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
         """Draw the curves.
 
         Estimators are told apart by colour and marker, parts by dashes; the parts of a single

@@ -19,6 +19,10 @@ _CHUNK = 16384  # instances at a time when scoring
 class _ScorerLoss(nn.Module):
     """Eq. 10 on a batch of instances and (up to 8 of) the architectures."""
 
+    features: torch.Tensor
+    labels: torch.Tensor
+    mean_h: torch.Tensor
+
     def __init__(self, scorer, features, labels, mean_h, predict, objective):
         super().__init__()
         self.scorer, self.predict, self.objective = scorer, predict, objective

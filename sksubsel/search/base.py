@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,10 @@ from sksubsel.benchmark.checks import check_judging
 from sksubsel.search.trials import Trainer, Trial, Trials, check_selector
 from sksubsel.spaces import SearchSpace
 from sksubsel.zoo import ArchitectureClassifier
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
 __all__ = ["BaseSearch", "BestEstimator", "check_size"]
 
@@ -86,19 +91,19 @@ class BestEstimator(MetaEstimatorMixin, BaseEstimator):
     """Answers with `best_estimator_`."""
 
     @available_if(_refitted)
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Predictions of the best architecture, trained on all instances, (N,)."""
         check_is_fitted(self, "best_estimator_")
         return self.best_estimator_.predict(X)
 
     @available_if(_refitted_proba)
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Class probabilities of the best architecture, trained on all instances, (N, C)."""
         check_is_fitted(self, "best_estimator_")
         return self.best_estimator_.predict_proba(X)
 
     @available_if(_refitted)
-    def score(self, X, y) -> float:
+    def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """Accuracy (R^2 for regression) of the best architecture, trained on all instances."""
         check_is_fitted(self, "best_estimator_")
         return self.best_estimator_.score(X, y)
@@ -138,7 +143,13 @@ class BaseSearch(BestEstimator, ABC):
     }
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y, X_val=None, y_val=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
         """Search.
 
         Parameters
@@ -181,7 +192,8 @@ class BaseSearch(BestEstimator, ABC):
             trainer, X_val, y_val, selector, path=self.store, progress=progress,
             on_error=self.on_error, n_jobs=self.n_jobs, name=type(self).__name__,
         )  # fmt: skip
-        self._seed, self._rows = seed, []
+        self._seed = seed
+        self._rows: list[dict] = []
         try:
             with progress:
                 self._search(plan, rng)

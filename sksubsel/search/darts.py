@@ -6,6 +6,7 @@ import time
 from importlib.metadata import version
 from numbers import Integral, Real
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,6 +27,10 @@ from sksubsel.search.trials import Trainer, check_selector
 from sksubsel.spaces import DARTS
 from sksubsel.zoo import ArchitectureClassifier
 from sksubsel.zoo.classifier import _split, _tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
 __all__ = ["DARTSSearch"]
 
@@ -153,27 +158,27 @@ class DARTSSearch(BestEstimator):
 
     def __init__(
         self,
-        selector=None,
+        selector: Any = None,
         *,
-        budget=0.1,
-        order="first",
-        stem_channels=8,
-        n_layers=3,
-        max_epochs=20,
-        batch_size=32,
-        lr=0.025,
-        min_lr=0.001,
-        momentum=0.9,
-        weight_decay=3e-4,
-        gradient_clip=5.0,
-        arch_lr=3e-3,
-        arch_weight_decay=1e-3,
-        estimator=None,
-        refit=True,
-        checkpoint=None,
-        device="cpu",
-        random_state=None,
-        verbose=0,
+        budget: int | float = 0.1,
+        order: str = "first",
+        stem_channels: int = 8,
+        n_layers: int = 3,
+        max_epochs: int = 20,
+        batch_size: int = 32,
+        lr: float = 0.025,
+        min_lr: float = 0.001,
+        momentum: float = 0.9,
+        weight_decay: float = 3e-4,
+        gradient_clip: float | None = 5.0,
+        arch_lr: float = 3e-3,
+        arch_weight_decay: float = 1e-3,
+        estimator: Any = None,
+        refit: bool = True,
+        checkpoint: str | Path | None = None,
+        device: str | torch.device = "cpu",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.selector = selector
         self.budget = budget
@@ -197,7 +202,7 @@ class DARTSSearch(BestEstimator):
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y):
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Search.
 
         Parameters

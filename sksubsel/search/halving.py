@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -16,6 +16,11 @@ from sksubsel.search.base import (
     BaseSearch,
     check_size,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sksubsel.spaces.base import SearchSpace
 
 __all__ = ["HalvingSearch"]
 
@@ -97,22 +102,22 @@ class HalvingSearch(BaseSearch):  # noqa: D101 (below)
 
     def __init__(
         self,
-        space,
+        space: SearchSpace,
         *,
-        estimator=None,
-        selector=None,
-        budget=0.1,
-        n_candidates=27,
-        factor=3,
-        resource="rows",
-        n_rounds=None,
-        validation_fraction=0.2,
-        refit=True,
-        store=None,
-        on_error="raise",
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
+        estimator: Any = None,
+        selector: Any = None,
+        budget: int | float = 0.1,
+        n_candidates: int = 27,
+        factor: int = 3,
+        resource: str = "rows",
+        n_rounds: int | None = None,
+        validation_fraction: float = 0.2,
+        refit: bool = True,
+        store: str | Path | None = None,
+        on_error: str = "raise",
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.space = space
         self.estimator = estimator

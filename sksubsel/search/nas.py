@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,11 @@ from sksubsel.search.base import (
     BaseSearch,
     check_size,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sksubsel.spaces.base import SearchSpace
 
 __all__ = ["EvolutionSearch", "RandomSearch"]
 
@@ -65,19 +70,19 @@ class RandomSearch(BaseSearch):  # noqa: D101 (below)
 
     def __init__(
         self,
-        space,
+        space: SearchSpace,
         *,
-        estimator=None,
-        selector=None,
-        budget=0.1,
-        n_trials=20,
-        validation_fraction=0.2,
-        refit=True,
-        store=None,
-        on_error="raise",
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
+        estimator: Any = None,
+        selector: Any = None,
+        budget: int | float = 0.1,
+        n_trials: int = 20,
+        validation_fraction: float = 0.2,
+        refit: bool = True,
+        store: str | Path | None = None,
+        on_error: str = "raise",
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.space = space
         self.estimator = estimator
@@ -172,22 +177,22 @@ class EvolutionSearch(BaseSearch):  # noqa: D101 (below)
 
     def __init__(
         self,
-        space,
+        space: SearchSpace,
         *,
-        estimator=None,
-        selector=None,
-        budget=0.1,
-        n_trials=50,
-        population_size=20,
-        tournament_size=5,
-        n_children=2,
-        validation_fraction=0.2,
-        refit=True,
-        store=None,
-        on_error="raise",
-        n_jobs=None,
-        random_state=None,
-        verbose=0,
+        estimator: Any = None,
+        selector: Any = None,
+        budget: int | float = 0.1,
+        n_trials: int = 50,
+        population_size: int = 20,
+        tournament_size: int = 5,
+        n_children: int = 2,
+        validation_fraction: float = 0.2,
+        refit: bool = True,
+        store: str | Path | None = None,
+        on_error: str = "raise",
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.space = space
         self.estimator = estimator

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 __all__ = ["as_param_space", "check_param_names", "optimizer_space"]
 
 _LEARNING_RATES = {"sgd": (3e-3, 0.3), "adam": (3e-4, 3e-2), "rmsprop": (1e-4, 1e-2)}
 
 
-def optimizer_space(trial) -> dict:
+def optimizer_space(trial: Any) -> dict:
     """Optimisers and schedules, the space of the paper's appendix D.4.
 
     The paper tunes learning rate and weight decay of SGD, Adam and RMSprop, the momentum of SGD

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
 
@@ -11,25 +13,31 @@ from sksubsel.benchmark.checks import check_seeds, check_validation
 from sksubsel.benchmark.summary import agreement_of
 from sksubsel.search.trials import Trainer, Trial, Trials, check_selector, distinct_architectures
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import ArrayLike
+
 __all__ = ["rank"]
 
 
 def rank(
-    archs,
-    selector,
-    X,
-    y,
+    archs: Iterable[Any],
+    selector: Any,
+    X: ArrayLike,
+    y: ArrayLike,
     *,
-    validation,
-    budget=0.1,
-    estimator=None,
-    seeds=(0,),
-    true_accuracies=None,
-    k=3,
-    records_file=None,
-    on_error="raise",
-    n_jobs=None,
-    verbose=0,
+    validation: tuple[Any, Any],
+    budget: int | float = 0.1,
+    estimator: Any = None,
+    seeds: Sequence[int] = (0,),
+    true_accuracies: ArrayLike | None = None,
+    k: int = 3,
+    records_file: str | Path | None = None,
+    on_error: str = "raise",
+    n_jobs: int | None = None,
+    verbose: int = 0,
 ) -> pd.DataFrame:
     """Recommend an architecture: train each on a subset of its own, and order them.
 

@@ -10,6 +10,7 @@ import tempfile
 import threading
 import warnings
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 import optuna
@@ -184,7 +185,7 @@ def _cluster(n_jobs, resources):
         _check_resources(resources)
         yield
         return
-    options = {"log_to_driver": False, "logging_level": logging.ERROR}
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if not os.environ.get("RAY_ADDRESS"):
         n_cpus = os.cpu_count() or 1
         if n_jobs != -1:

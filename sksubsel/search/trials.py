@@ -128,7 +128,11 @@ class Trials:
     def __init__(self, trainer, X_val, y_val, selector, *, path, progress, on_error, n_jobs, name):
         self.trainer, self.selector, self.path = trainer, selector, path
         self.progress, self.on_error, self.n_jobs, self.name = progress, on_error, n_jobs, name
-        self._judging = {"test": (X_val, y_val), "validation": None, "validated_on": ""}
+        self._judging: dict[str, Any] = {
+            "test": (X_val, y_val),
+            "validation": None,
+            "validated_on": "",
+        }
         self._selector_key = records.selector_key(selector)
         self._trainers: dict = {}
         self._shared: dict = {}

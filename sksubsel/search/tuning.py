@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from sklearn.utils import check_random_state
@@ -20,6 +20,10 @@ from sksubsel.search.param_space import as_param_space
 from sksubsel.search.scored_training import Shared
 from sksubsel.search.trials import Trainer, check_selector, distinct_architectures
 from sksubsel.search.tuning_plan import Plan
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike
 
 __all__ = ["TuneResult", "tune"]
 
@@ -60,26 +64,26 @@ class TuneResult:
 
 
 def tune(
-    archs,
-    selector,
-    X,
-    y,
+    archs: Any,
+    selector: Any,
+    X: ArrayLike,
+    y: ArrayLike,
     *,
-    validation=0.2,
-    budget=0.1,
-    estimator=None,
-    param_space=None,
-    n_trials=20,
-    n_startup_trials=10,
-    grace_period=1,
-    factor=3,
-    refit=True,
-    store=None,
-    on_error="raise",
-    resources=None,
-    n_jobs=None,
-    random_state=None,
-    verbose=0,
+    validation: float | tuple[Any, Any] = 0.2,
+    budget: int | float = 0.1,
+    estimator: Any = None,
+    param_space: Any = None,
+    n_trials: int = 20,
+    n_startup_trials: int = 10,
+    grace_period: int = 1,
+    factor: int | None = 3,
+    refit: bool = True,
+    store: str | Path | None = None,
+    on_error: str = "raise",
+    resources: dict | None = None,
+    n_jobs: int | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    verbose: int = 0,
 ) -> TuneResult:
     """Tune hyper-parameters with Ray Tune, each trial trained on what a selector chooses.
 

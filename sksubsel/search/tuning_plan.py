@@ -154,7 +154,7 @@ class Plan:
         shared, last = self._shared, reports[-1]
         chosen, n_all = shared.chosen[task.arch.hash], len(shared.trainer.X_)
         budget = n_all if shared.budget is None else shared.budget
-        times = next((found for found in reversed(reports) if "score" in found), {})
+        times: dict = next((found for found in reversed(reports) if "score" in found), {})
         return {
             "architecture": task.arch,
             "hash": task.arch.hash,

@@ -6,6 +6,7 @@ import math
 import numbers
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -110,7 +111,7 @@ class GridSpace(SearchSpace):
         params = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__name__}({params})"
 
-    def index(self, arch) -> int:
+    def index(self, arch: Any) -> int:
         """Index of an architecture.
 
         Raises
@@ -121,7 +122,7 @@ class GridSpace(SearchSpace):
         grids, k, point = self._place(arch)
         return sum(grid.size for grid in grids[:k]) + grids[k].index(point)
 
-    def describe(self, arch) -> dict:
+    def describe(self, arch: Any) -> dict:
         """What was chosen: ``space.make(**space.describe(arch)) == space.validate(arch)``.
 
         Raises
@@ -131,7 +132,7 @@ class GridSpace(SearchSpace):
         """
         return self._spec(self._place(arch)[2])
 
-    def validate(self, arch) -> Architecture:
+    def validate(self, arch: Any) -> Architecture:
         """`arch` with its nodes numbered as the space does.
 
         Parameters

@@ -5,12 +5,16 @@ from __future__ import annotations
 import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.random import sample_without_replacement
 
 from sksubsel.architectures import Architecture
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class SearchSpace(ABC):
@@ -47,19 +51,19 @@ class SearchSpace(ABC):
         """Architectures of these indices, all in range(len(self))."""
 
     @abstractmethod
-    def index(self, arch) -> int:
+    def index(self, arch: Any) -> int:
         """Index of an architecture; ValueError if it is not in the space."""
 
     @abstractmethod
-    def validate(self, arch) -> Architecture:
+    def validate(self, arch: Any) -> Architecture:
         """`arch` as an `Architecture` of this space; ValueError saying why if it is not one."""
 
     @abstractmethod
-    def neighbors(self, arch) -> list[Architecture]:
+    def neighbors(self, arch: Any) -> list[Architecture]:
         """All distinct architectures of the space that are one edit away, without `arch`."""
 
     @abstractmethod
-    def build(self, arch, in_shape, n_classes):
+    def build(self, arch: Any, in_shape: tuple[int, ...], n_classes: int) -> nn.Module:
         """An untrained network.
 
         Parameters
@@ -76,7 +80,7 @@ class SearchSpace(ABC):
         torch.nn.Module
         """
 
-    def lower(self, arch, in_shape, n_classes) -> Architecture:
+    def lower(self, arch: Any, in_shape: tuple[int, ...], n_classes: int) -> Architecture:
         """The graph of an architecture's whole network, its repetitions and sums written out.
 
         Nodes are of `sksubsel.tracing.NODE_TYPES`, which are common to all kinds of networks, with
@@ -125,7 +129,9 @@ class SearchSpace(ABC):
             return False
         return True
 
-    def sample(self, n: int, random_state=None, replace: bool = False) -> list[Architecture]:
+    def sample(
+        self, n: int, random_state: int | np.random.RandomState | None = None, replace: bool = False
+    ) -> list[Architecture]:
         """Draw architectures uniformly.
 
         Parameters
@@ -157,7 +163,9 @@ class SearchSpace(ABC):
             return self._draw(rng.randint(size, size=n, dtype=np.int64))
         return self._draw(np.asarray(sample_without_replacement(size, n, random_state=rng)))
 
-    def mutate(self, arch, random_state=None) -> Architecture:
+    def mutate(
+        self, arch: Any, random_state: int | np.random.RandomState | None = None
+    ) -> Architecture:
         """A uniformly drawn neighbour of `arch`: valid, and never isomorphic to it.
 
         Parameters

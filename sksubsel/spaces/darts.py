@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.utils import check_random_state
 
@@ -21,6 +23,9 @@ from ._darts_genotype import (
 )
 from ._darts_lowering import check_network, lower_network
 from .base import SearchSpace
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class DARTS(SearchSpace):
@@ -93,7 +98,14 @@ class DARTS(SearchSpace):
     name = "darts"
     vocabulary = VOCABULARY
 
-    def __init__(self, *, stem_channels=36, n_layers=20, auxiliary=False, drop_path=0.0):
+    def __init__(
+        self,
+        *,
+        stem_channels: int = 36,
+        n_layers: int = 20,
+        auxiliary: bool = False,
+        drop_path: float = 0.0,
+    ):
         self.stem_channels = stem_channels
         self.n_layers = n_layers
         self.auxiliary = auxiliary
@@ -108,7 +120,7 @@ class DARTS(SearchSpace):
     def __len__(self) -> int:
         return N_CELLS**2
 
-    def from_genotype(self, genotype) -> Architecture:
+    def from_genotype(self, genotype: Genotype | tuple | str) -> Architecture:
         """The graph of a genotype; the order of a node's two edges does not matter.
 
         Parameters
@@ -128,7 +140,7 @@ class DARTS(SearchSpace):
         """
         return graph_of_cells(cells_of_genotype(genotype), self.name)
 
-    def to_genotype(self, arch) -> Genotype:
+    def to_genotype(self, arch: Any) -> Genotype:
         """The genotype of an architecture, the two edges of a node in order of their sources.
 
         Raises
@@ -138,7 +150,7 @@ class DARTS(SearchSpace):
         """
         return genotype_of_cells(self._cells(arch))
 
-    def index(self, arch) -> int:
+    def index(self, arch: Any) -> int:
         """Index of an architecture; any numbering of its nodes has the same.
 
         Raises
@@ -148,11 +160,11 @@ class DARTS(SearchSpace):
         """
         return int(indices_of(self._cells(arch)[None])[0])
 
-    def canonical(self, arch) -> Architecture:
+    def canonical(self, arch: Any) -> Architecture:
         """An architecture with its nodes numbered as `from_genotype` does."""
         return graph_of_cells(self._cells(arch), self.name)
 
-    def validate(self, arch) -> Architecture:
+    def validate(self, arch: Any) -> Architecture:
         """An architecture of this space, its numbering of nodes kept.
 
         Parameters
@@ -173,7 +185,7 @@ class DARTS(SearchSpace):
         cells_of_graph(arch)
         return Architecture(arch.ops, arch.edges, space=self.name)
 
-    def neighbors(self, arch) -> list[Architecture]:
+    def neighbors(self, arch: Any) -> list[Architecture]:
         """All 120 architectures one edit away, numbered canonically, in the order of indices.
 
         An edit gives one edge another operation (16 edges, 6 each), or another source among the
@@ -187,7 +199,9 @@ class DARTS(SearchSpace):
         """
         return self._at(neighbor_indices(self._cells(arch)))
 
-    def mutate(self, arch, random_state=None) -> Architecture:
+    def mutate(
+        self, arch: Any, random_state: int | np.random.RandomState | None = None
+    ) -> Architecture:
         """A uniformly drawn neighbour of `arch`, without building the others.
 
         Raises
@@ -199,7 +213,7 @@ class DARTS(SearchSpace):
         chosen = check_random_state(random_state).randint(len(indices))
         return self._at(indices[chosen : chosen + 1])[0]
 
-    def lower(self, arch, in_shape, n_classes):
+    def lower(self, arch: Any, in_shape: tuple[int, ...], n_classes: int) -> Architecture:
         """The graph of the whole network; see `SearchSpace.lower`.
 
         It is the network in evaluation mode: without the auxiliary head, and with nothing dropped.
@@ -220,7 +234,7 @@ class DARTS(SearchSpace):
         )
         return lower_network(genotype, n_classes, self.stem_channels, self.n_layers)
 
-    def build(self, arch, in_shape, n_classes):
+    def build(self, arch: Any, in_shape: tuple[int, ...], n_classes: int) -> nn.Module:
         """The untrained network of an architecture.
 
         Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -10,6 +11,13 @@ from sklearn.utils import check_random_state
 from sksubsel.architectures import as_architecture
 
 from .base import SearchSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import nn
+
+    from sksubsel.architectures import Architecture
 
 
 class Mixed(SearchSpace):
@@ -33,7 +41,7 @@ class Mixed(SearchSpace):
 
     name = "mixed"
 
-    def __init__(self, spaces):
+    def __init__(self, spaces: Sequence[SearchSpace]):
         if not isinstance(spaces, list | tuple) or not all(map(_is_single, spaces)) or not spaces:
             raise ValueError(
                 f"spaces must be one or more search spaces, none of them Mixed; got {spaces!r}"
@@ -51,7 +59,7 @@ class Mixed(SearchSpace):
     def __len__(self) -> int:
         return sum(map(len, self.spaces))
 
-    def space_of(self, arch) -> SearchSpace:
+    def space_of(self, arch: Any) -> SearchSpace:
         """The space that an architecture comes from, by its `Architecture.space`.
 
         Raises
@@ -67,33 +75,37 @@ class Mixed(SearchSpace):
             )
         return self._by_name[arch.space]
 
-    def validate(self, arch):
+    def validate(self, arch: Any) -> Architecture:
         """`arch` as its own space has it."""
         return self.space_of(arch).validate(arch)
 
-    def neighbors(self, arch) -> list:
+    def neighbors(self, arch: Any) -> list:
         """What its own space has one edit away."""
         return self.space_of(arch).neighbors(arch)
 
-    def mutate(self, arch, random_state=None):
+    def mutate(
+        self, arch: Any, random_state: int | np.random.RandomState | None = None
+    ) -> Architecture:
         """A neighbour drawn as its own space does."""
         return self.space_of(arch).mutate(arch, random_state)
 
-    def index(self, arch) -> int:
+    def index(self, arch: Any) -> int:
         """Index of an architecture, after all those of the spaces before its own."""
         own = self.space_of(arch)
         before = self.spaces[: self.spaces.index(own)]
         return sum(map(len, before)) + own.index(arch)
 
-    def build(self, arch, in_shape, n_classes):
+    def build(self, arch: Any, in_shape: tuple[int, ...], n_classes: int) -> nn.Module:
         """The network that its own space builds."""
         return self.space_of(arch).build(arch, in_shape, n_classes)
 
-    def lower(self, arch, in_shape, n_classes):
+    def lower(self, arch: Any, in_shape: tuple[int, ...], n_classes: int) -> Architecture:
         """The graph of the whole network, as its own space gives it."""
         return self.space_of(arch).lower(arch, in_shape, n_classes)
 
-    def sample(self, n, random_state=None, replace=False) -> list:
+    def sample(
+        self, n: int, random_state: int | np.random.RandomState | None = None, replace: bool = False
+    ) -> list:
         """Draw architectures, as many of each space (the first ones get one more).
 
         Parameters

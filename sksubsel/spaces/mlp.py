@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from sksubsel._validation import is_count
 from sksubsel.architectures import Architecture, as_architecture
@@ -20,6 +21,11 @@ from ._grid import (
     is_fraction,
 )
 from ._instances import check_mlp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import nn
 
 ACTIVATIONS = ("relu", "gelu", "tanh")
 NORMS = ("none", "batch", "layer")
@@ -80,12 +86,12 @@ class MLP(GridSpace):
     def __init__(
         self,
         *,
-        depths=(1, 2, 3, 4),
-        widths=(16, 32, 64, 128, 256),
-        activations=ACTIVATIONS,
-        norms=NORMS,
-        dropouts=(0.0, 0.2),
-        skips=(False, True),
+        depths: Sequence[int] = (1, 2, 3, 4),
+        widths: Sequence[int] = (16, 32, 64, 128, 256),
+        activations: Sequence[str] = ACTIVATIONS,
+        norms: Sequence[str] = NORMS,
+        dropouts: Sequence[float] = (0.0, 0.2),
+        skips: Sequence[bool] = (False, True),
     ):
         self.depths = depths
         self.widths = widths
@@ -94,7 +100,9 @@ class MLP(GridSpace):
         self.dropouts = dropouts
         self.skips = skips
 
-    def make(self, *, widths, activation, norm, dropout, skip) -> Architecture:
+    def make(
+        self, *, widths: Sequence[int], activation: str, norm: str, dropout: float, skip: bool
+    ) -> Architecture:
         """The architecture of these choices.
 
         Parameters
@@ -116,7 +124,7 @@ class MLP(GridSpace):
             widths=widths, activation=activation, norm=norm, dropout=dropout, skip=skip
         )
 
-    def neighbors(self, arch) -> list[Architecture]:
+    def neighbors(self, arch: Any) -> list[Architecture]:
         """All architectures one edit away, without `arch`, in a fixed order.
 
         An edit changes the width of one layer, the activation, the norm, the dropout or the skip,
@@ -131,13 +139,13 @@ class MLP(GridSpace):
         """
         return self._neighbors(arch)
 
-    def lower(self, arch, in_shape, n_classes):
+    def lower(self, arch: Any, in_shape: tuple[int, ...], n_classes: int) -> Architecture:
         """The graph of the whole network; see `SearchSpace.lower`."""
         spec = mlp_spec(self.validate(arch))
         check_mlp(in_shape, n_classes)
         return lower_mlp(n_classes, **spec)
 
-    def build(self, arch, in_shape, n_classes):
+    def build(self, arch: Any, in_shape: tuple[int, ...], n_classes: int) -> nn.Module:
         """The untrained network of an architecture.
 
         Parameters

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from sksubsel.architectures import Architecture, as_architecture, graph_hash
@@ -11,6 +13,12 @@ from ._instances import check_nasbench101
 from ._nasbench101_lowering import lower_network
 from ._nasbench101_pool import MAX_EDGES, MAX_NODES, N_OPS, cell_key, pool
 from .base import SearchSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+    from torch import nn
 
 INNER_OPS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
 
@@ -62,7 +70,14 @@ class NASBench101(SearchSpace):
     name = "nasbench101"
     vocabulary = ("input", *INNER_OPS, "output")
 
-    def __init__(self, *, stem_channels=128, n_stacks=3, n_cells=3, bn_momentum=0.003):
+    def __init__(
+        self,
+        *,
+        stem_channels: int = 128,
+        n_stacks: int = 3,
+        n_cells: int = 3,
+        bn_momentum: float = 0.003,
+    ):
         self.stem_channels = stem_channels
         self.n_stacks = n_stacks
         self.n_cells = n_cells
@@ -77,7 +92,7 @@ class NASBench101(SearchSpace):
     def __len__(self) -> int:
         return len(pool().edges)
 
-    def index(self, arch) -> int:
+    def index(self, arch: Any) -> int:
         """Index of a cell in the benchmark's order; isomorphic cells have the same.
 
         Raises
@@ -94,17 +109,17 @@ class NASBench101(SearchSpace):
         key = cell_key(arch.n_nodes, sum(1 << edge_bit(u, v) for u, v in arch.edges), labels)
         return int(benchmark_rank()[np.searchsorted(pool().keys(), key)])
 
-    def module_hash(self, arch) -> str:
+    def module_hash(self, arch: Any) -> str:
         """The benchmark's name for a cell: `graph_hash` with labels -1, 0 to 2 (ops), -2."""
         arch = self.validate(arch)
         labels = [-1, *map(INNER_OPS.index, arch.ops[1:-1]), -2]
         return graph_hash(arch.adjacency, labels)
 
-    def canonical(self, arch) -> Architecture:
+    def canonical(self, arch: Any) -> Architecture:
         """The representative of a cell's isomorphism class, as the benchmark stores it."""
         return canonical_form(self.validate(arch), self.vocabulary)
 
-    def validate(self, arch) -> Architecture:
+    def validate(self, arch: Any) -> Architecture:
         """A cell as an `Architecture` of this space, its numbering of nodes kept.
 
         Parameters
@@ -142,7 +157,7 @@ class NASBench101(SearchSpace):
         return Architecture.from_matrix(matrix, ops, space=self.name)
 
     @classmethod
-    def prune(cls, matrix, ops) -> Architecture:
+    def prune(cls, matrix: ArrayLike, ops: Sequence[str]) -> Architecture:
         """The cell that is left of a specification without nodes off all paths input to output.
 
         Parameters
@@ -163,7 +178,7 @@ class NASBench101(SearchSpace):
             raise ValueError("matrix has no path from the input to the output")
         return cls().validate(pruned)
 
-    def neighbors(self, arch) -> list[Architecture]:
+    def neighbors(self, arch: Any) -> list[Architecture]:
         """All cells one edit away, without `arch`, in canonical form and a fixed order.
 
         An edit changes the operation of a node, adds or removes an edge (what is then on no path
@@ -186,7 +201,7 @@ class NASBench101(SearchSpace):
         codes = {op: k for k, op in enumerate(self.vocabulary)}
         return sorted(found, key=lambda cell: (cell.edges, [codes[op] for op in cell.ops]))
 
-    def build(self, arch, in_shape, n_classes):
+    def build(self, arch: Any, in_shape: tuple[int, ...], n_classes: int) -> nn.Module:
         """The untrained network of a cell.
 
         Parameters
@@ -218,7 +233,7 @@ class NASBench101(SearchSpace):
             bn_momentum=self.bn_momentum,
         )
 
-    def lower(self, arch, in_shape, n_classes):
+    def lower(self, arch: Any, in_shape: tuple[int, ...], n_classes: int) -> Architecture:
         """The graph of the whole network; see `SearchSpace.lower`."""
         sizes = self.stem_channels, self.n_stacks, self.n_cells
         arch = self.canonical(arch)

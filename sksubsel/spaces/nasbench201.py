@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from ._nasbench201_equivalence import (
 )
 from ._nasbench201_lowering import lower_network
 from .base import SearchSpace
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class NASBench201(SearchSpace):
@@ -74,7 +78,7 @@ class NASBench201(SearchSpace):
     name = "nasbench201"
     vocabulary = ("input", *OPS, "output")
 
-    def __init__(self, *, stem_channels=16, n_cells=5, bn_momentum=0.1):
+    def __init__(self, *, stem_channels: int = 16, n_cells: int = 5, bn_momentum: float = 0.1):
         self.stem_channels = stem_channels
         self.n_cells = n_cells
         self.bn_momentum = bn_momentum
@@ -88,7 +92,7 @@ class NASBench201(SearchSpace):
     def __len__(self) -> int:
         return len(OPS) ** len(CELL_EDGES)
 
-    def index(self, arch) -> int:
+    def index(self, arch: Any) -> int:
         """Index of a cell: its operations as the digits of a number in base 5, see the class.
 
         Raises
@@ -101,11 +105,11 @@ class NASBench201(SearchSpace):
             index = len(OPS) * index + OPS.index(op)
         return index
 
-    def operations(self, arch) -> tuple[str, ...]:
+    def operations(self, arch: Any) -> tuple[str, ...]:
         """The six operations of a cell, in the order of its string."""
         return self.validate(arch).ops[1:-1]
 
-    def to_string(self, arch) -> str:
+    def to_string(self, arch: Any) -> str:
         """The benchmark's name of a cell, ``|op~0|+|op~0|op~1|+|op~0|op~1|op~2|``.
 
         The three groups are the states 1 to 3; ``op~u`` is what a state adds from state u.
@@ -130,7 +134,7 @@ class NASBench201(SearchSpace):
         """
         return self._cell(parse_string(string))
 
-    def validate(self, arch) -> Architecture:
+    def validate(self, arch: Any) -> Architecture:
         """A cell as an `Architecture` of this space, its nodes in the order of the string.
 
         Parameters
@@ -166,7 +170,7 @@ class NASBench201(SearchSpace):
             arch = ordered
         return arch if arch.space == self.name else self._cell(arch.ops[1:-1])
 
-    def neighbors(self, arch) -> list[Architecture]:
+    def neighbors(self, arch: Any) -> list[Architecture]:
         """The 24 cells that differ from `arch` in one operation, in a fixed order.
 
         Raises
@@ -182,7 +186,7 @@ class NASBench201(SearchSpace):
             if op != ops[k]
         ]
 
-    def build(self, arch, in_shape, n_classes):
+    def build(self, arch: Any, in_shape: tuple[int, ...], n_classes: int) -> nn.Module:
         """The untrained network of a cell.
 
         Parameters
@@ -213,13 +217,13 @@ class NASBench201(SearchSpace):
             bn_momentum=self.bn_momentum,
         )
 
-    def lower(self, arch, in_shape, n_classes):
+    def lower(self, arch: Any, in_shape: tuple[int, ...], n_classes: int) -> Architecture:
         """The graph of the whole network; see `SearchSpace.lower`."""
         ops = self.operations(arch)
         check_nasbench201(in_shape, n_classes, self.stem_channels, self.n_cells)
         return lower_network(ops, n_classes, self.stem_channels, self.n_cells)
 
-    def count_parameters(self, arch, in_channels=3, n_classes=10) -> int:
+    def count_parameters(self, arch: Any, in_channels: int = 3, n_classes: int = 10) -> int:
         """Number of parameters of a cell's network, those that have no effect included.
 
         Parameters
@@ -250,7 +254,7 @@ class NASBench201(SearchSpace):
             total += ops.count(op) * n_cells * (21 * area * width**2 + 14 * width)
         return int(total)
 
-    def unique_string(self, arch) -> str:
+    def unique_string(self, arch: Any) -> str:
         """What the benchmark compares to find cells that are the same.
 
         A state's string is that of its terms, sorted and joined by "+". A term is "#" if its
@@ -271,7 +275,7 @@ class NASBench201(SearchSpace):
         """Number of different `unique_string` in the space: 6,466, as published."""
         return len(set(map(unique_string, itertools.product(OPS, repeat=len(CELL_EDGES)))))
 
-    def function_string(self, arch) -> str:
+    def function_string(self, arch: Any) -> str:
         """The function that a cell computes, the same string for equivalent cells only.
 
         Two cells are equivalent if their convolutions that matter correspond one to one, 1x1 to

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from sksubsel._validation import is_count
 from sksubsel.architectures import Architecture, as_architecture
 
@@ -16,6 +18,11 @@ from ._grid import (
     check_options,
 )
 from ._instances import check_transformer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import nn
 
 ACTIVATIONS = ("gelu", "relu")
 NORMS = ("pre", "post")
@@ -92,16 +99,16 @@ class Transformer(GridSpace):
     def __init__(
         self,
         *,
-        depths=(1, 2, 3, 4),
-        heads=(1, 2, 4),
-        widths=(16, 32, 64),
-        mlp_ratios=(1, 2, 4),
-        norms=NORMS,
-        poolings=POOLINGS,
-        activations=ACTIVATIONS,
-        patch_size=2,
-        vocab_size=None,
-        dropout=0.0,
+        depths: Sequence[int] = (1, 2, 3, 4),
+        heads: Sequence[int] = (1, 2, 4),
+        widths: Sequence[int] = (16, 32, 64),
+        mlp_ratios: Sequence[int] = (1, 2, 4),
+        norms: Sequence[str] = NORMS,
+        poolings: Sequence[str] = POOLINGS,
+        activations: Sequence[str] = ACTIVATIONS,
+        patch_size: int = 2,
+        vocab_size: int | None = None,
+        dropout: float = 0.0,
     ):
         self.depths = depths
         self.heads = heads
@@ -114,7 +121,17 @@ class Transformer(GridSpace):
         self.vocab_size = vocab_size
         self.dropout = dropout
 
-    def make(self, *, depth, width, heads, mlp_ratio, norm, pooling, activation) -> Architecture:
+    def make(
+        self,
+        *,
+        depth: int,
+        width: int,
+        heads: int,
+        mlp_ratio: int,
+        norm: str,
+        pooling: str,
+        activation: str,
+    ) -> Architecture:
         """The architecture of these choices.
 
         Parameters
@@ -139,7 +156,7 @@ class Transformer(GridSpace):
             activation=activation,
         )
 
-    def neighbors(self, arch) -> list[Architecture]:
+    def neighbors(self, arch: Any) -> list[Architecture]:
         """All architectures that differ from `arch` in exactly one choice, in a fixed order.
 
         If `heads` has a number that divides all widths, such as 1, edits reach everything.
@@ -151,7 +168,7 @@ class Transformer(GridSpace):
         """
         return self._neighbors(arch)
 
-    def lower(self, arch, in_shape, n_classes):
+    def lower(self, arch: Any, in_shape: tuple[int, ...], n_classes: int) -> Architecture:
         """The graph of the whole network; see `SearchSpace.lower`."""
         spec = transformer_spec(self.validate(arch))
         in_shape = check_transformer(
@@ -159,7 +176,7 @@ class Transformer(GridSpace):
         )
         return lower_transformer(in_shape, n_classes, self.patch_size, **spec)
 
-    def build(self, arch, in_shape, n_classes):
+    def build(self, arch: Any, in_shape: tuple[int, ...], n_classes: int) -> nn.Module:
         """The untrained network of an architecture.
 
         Parameters

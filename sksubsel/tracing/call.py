@@ -84,7 +84,7 @@ class Call:
         )
         try:
             if node.op == "call_method":
-                return getattr(args[0], node.target)(*args[1:], **kwargs)
+                return getattr(args[0], str(node.target))(*args[1:], **kwargs)
             return node.target(*args, **kwargs)
         except Exception:  # whatever it is, the shape stays unknown
             return None

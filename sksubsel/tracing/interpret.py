@@ -111,7 +111,8 @@ class Interpreter:
             self._views[node] = first
             found = self.env[first]
         else:
-            found = self._tensor(node.target, operator.attrgetter(node.target)(self.attributes))
+            read = operator.attrgetter(str(node.target))
+            found = self._tensor(node.target, read(self.attributes))
         self.shapes.constant(node, found)
         return found
 
@@ -251,7 +252,7 @@ class Interpreter:
             return
         changed = result
         both = isinstance(whole, Value) and isinstance(before, Value)
-        if both and whole.record is not before.record:  # one position of the whole
+        if both and _record(whole) is not _record(before):  # one position of the whole
             changed = self.build.value(make_node("concat"), [whole, result], axis="scatter")
         for view in [root, *(view for view, base in self._views.items() if base is root)]:
             if view is not node and _record(self.env[view]) is _record(whole):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _CONV: dict[str, object] = {
     "kernel": None,
@@ -84,7 +84,7 @@ class Node(NamedTuple):
     attributes: dict
 
 
-def make_node(type: str, **attributes) -> Node:
+def make_node(type: str, **attributes: Any) -> Node:
     """A node with its attributes in the one form in which they are compared.
 
     Tracing and analytic lowering both make their nodes here, so that equal operations are equal

@@ -171,7 +171,8 @@ class Shapes:
         plain = set(kinds) <= {int, slice, type(None), type(Ellipsis)}
         if is_open(shape) or named > len(shape) or not plain:
             return UNKNOWN
-        rest, sides = list(shape), []
+        rest = list(shape)
+        sides: list[int | None] = []
         for item in index:
             if item is None:
                 sides.append(1)

@@ -7,7 +7,7 @@ operator and a module of one meaning end in the same `make_node` call.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from .nodes import Node, make_node
 
@@ -144,7 +144,7 @@ def parse_name(name: str) -> Name:
     return Name(RENAMED.get(base, base), in_place, dims)
 
 
-def module_node(module) -> Node | str | None:
+def module_node(module) -> Node | Literal["pass"] | None:
     """The node of a module of torch.nn; "pass" if it is none, None if it is not known."""
     names = {cls.__name__ for cls in type(module).__mro__}
     if names & PASSED_MODULES:

@@ -184,8 +184,8 @@ def _drop_whole_slices(graph):
     """Leave out slices of all of an axis, which older versions of torch write for a colon."""
     for node in graph.nodes:
         if node.target is torch.ops.aten.slice.Tensor and not node.kwargs:
-            given = node.args[2:]
-            start, end, step = (*given, *(None, None, 1)[len(given) :])
+            given: list = list(node.args[2:])
+            start, end, step = given + [None, None, 1][len(given) :]
             if start in (None, 0) and end in (None, sys.maxsize) and step == 1:
                 node.replace_all_uses_with(node.args[0])
                 graph.erase_node(node)

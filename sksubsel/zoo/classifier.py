@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,6 +23,12 @@ from sksubsel._validation import check_device, check_finite, label_codes
 from sksubsel.architectures import as_architecture
 from sksubsel.base import InstancesMixin
 from sksubsel.networks import PROXY_PARAMS, build_network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
 _PREDICT_BATCH = 1024
 _UNIT = ":unit"  # mean and deviation of a regressor's targets; no parameter's name has a colon
@@ -231,7 +238,7 @@ class _ArchitectureEstimator(InstancesMixin, BaseEstimator):
         out = predict_net(self.module_, _tensor(X), batch_size=_PREDICT_BATCH, device=device)
         return out.float().numpy()
 
-    def _check_fit(self, X, y, sample_weight):
+    def _check_fit(self, X, y, sample_weight) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         X = self._check_instances(X, reset=True)
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
@@ -294,32 +301,32 @@ class ArchitectureClassifier(ClassifierMixin, _ArchitectureEstimator):  # noqa: 
 
     def __init__(
         self,
-        architecture=None,
+        architecture: Any = None,
         *,
-        build=None,
-        network_params=None,
-        optimizer="adamw",
-        lr=1e-2,
-        momentum=0.9,
-        nesterov=False,
-        weight_decay=5e-4,
-        schedule="onecycle",
-        step_size=0.3,
-        gamma=0.1,
-        max_epochs=20,
-        min_steps=0,
-        batch_size=32,
-        gradient_clip=None,
-        label_smoothing=0.0,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=5,
-        mixed_precision=False,
-        classes=None,
-        callbacks=None,
-        device="cpu",
-        random_state=None,
-        verbose=0,
+        build: Callable[..., Any] | None = None,
+        network_params: dict[str, Any] | None = None,
+        optimizer: str = "adamw",
+        lr: float = 1e-2,
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        weight_decay: float = 5e-4,
+        schedule: str | None = "onecycle",
+        step_size: float = 0.3,
+        gamma: float = 0.1,
+        max_epochs: int = 20,
+        min_steps: int = 0,
+        batch_size: int = 32,
+        gradient_clip: float | None = None,
+        label_smoothing: float = 0.0,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        mixed_precision: bool = False,
+        classes: ArrayLike | None = None,
+        callbacks: list | None = None,
+        device: str | torch.device = "cpu",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.architecture = architecture
         self.build = build
@@ -348,7 +355,14 @@ class ArchitectureClassifier(ClassifierMixin, _ArchitectureEstimator):  # noqa: 
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None, *, soft_targets=None):
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        soft_targets: ArrayLike | None = None,
+    ) -> Self:
         """Build the network and train it.
 
         Parameters
@@ -397,11 +411,11 @@ class ArchitectureClassifier(ClassifierMixin, _ArchitectureEstimator):  # noqa: 
         )
         return loss if weight is None else (loss * weight).mean()
 
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Class probabilities, (N, C) float32."""
         return torch.from_numpy(self._outputs(X)).softmax(1).numpy()
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Most probable labels, (N,)."""
         codes = self._outputs(X).argmax(1)  # first: it checks that there was a fit
         return self.classes_[codes]
@@ -432,30 +446,30 @@ class ArchitectureRegressor(RegressorMixin, _ArchitectureEstimator):  # noqa: D1
 
     def __init__(
         self,
-        architecture=None,
+        architecture: Any = None,
         *,
-        build=None,
-        network_params=None,
-        optimizer="adamw",
-        lr=1e-2,
-        momentum=0.9,
-        nesterov=False,
-        weight_decay=5e-4,
-        schedule="onecycle",
-        step_size=0.3,
-        gamma=0.1,
-        max_epochs=20,
-        min_steps=0,
-        batch_size=32,
-        gradient_clip=None,
-        early_stopping=False,
-        validation_fraction=0.1,
-        n_iter_no_change=5,
-        mixed_precision=False,
-        callbacks=None,
-        device="cpu",
-        random_state=None,
-        verbose=0,
+        build: Callable[..., Any] | None = None,
+        network_params: dict[str, Any] | None = None,
+        optimizer: str = "adamw",
+        lr: float = 1e-2,
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        weight_decay: float = 5e-4,
+        schedule: str | None = "onecycle",
+        step_size: float = 0.3,
+        gamma: float = 0.1,
+        max_epochs: int = 20,
+        min_steps: int = 0,
+        batch_size: int = 32,
+        gradient_clip: float | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
+        mixed_precision: bool = False,
+        callbacks: list | None = None,
+        device: str | torch.device = "cpu",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.architecture = architecture
         self.build = build
@@ -482,7 +496,7 @@ class ArchitectureRegressor(RegressorMixin, _ArchitectureEstimator):  # noqa: D1
         self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Build the network and train it.
 
         Parameters
@@ -511,7 +525,7 @@ class ArchitectureRegressor(RegressorMixin, _ArchitectureEstimator):  # noqa: D1
         own = {name: part for name, part in arrays.items() if name != _UNIT}
         return super()._restore(own, in_shape, classes)
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Predicted targets, (N,) float64."""
         return self._outputs(X)[:, 0].astype(np.float64) * self.y_scale_ + self.y_mean_
 

@@ -7,6 +7,7 @@ import warnings
 from contextlib import closing
 from numbers import Integral, Real
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,6 +29,12 @@ from sksubsel.zoo.folders import is_url
 from sksubsel.zoo.stack import OutputStack, empty_outputs
 from sksubsel.zoo.store import Store, architecture_key, kept_seed, recipe_settings
 from sksubsel.zoo.training import seed_of, train_architecture, train_on_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
 _MAX_COUNTED = 5_000  # architectures among which the trained ones are spread by their parameters
 _NOT_CONTENT = ("architecture", "verbose", "device", "callbacks", "random_state", "classes")
@@ -148,20 +155,24 @@ class ModelZoo(BaseEstimator):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
+    accuracies_: np.ndarray
+    train_accuracies_: np.ndarray
+    train_times_: np.ndarray
+    n_parameters_: np.ndarray
 
     def __init__(
         self,
-        estimator=None,
+        estimator: Any = None,
         *,
-        n_pretrained=None,
-        n_seeds=1,
-        store=None,
-        keep_weights=False,
-        on_error="raise",
-        n_jobs=None,
-        device=None,
-        random_state=None,
-        verbose=0,
+        n_pretrained: int | float | None = None,
+        n_seeds: int = 1,
+        store: str | Path | None = None,
+        keep_weights: bool = False,
+        on_error: str = "raise",
+        n_jobs: int | None = None,
+        device: str | torch.device | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
     ):
         self.estimator = estimator
         self.n_pretrained = n_pretrained
@@ -176,7 +187,14 @@ class ModelZoo(BaseEstimator):
 
     @available_if(_can_fit)
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, archs, X, y, X_val=None, y_val=None):
+    def fit(
+        self,
+        archs: Iterable[Any],
+        X: ArrayLike,
+        y: ArrayLike,
+        X_val: ArrayLike | None = None,
+        y_val: ArrayLike | None = None,
+    ) -> Self:
         """Train the architectures that the store does not hold yet.
 
         Parameters
@@ -224,7 +242,7 @@ class ModelZoo(BaseEstimator):
                 ) from error
             store = Store(self.store, key, seed, self.keep_weights)
         for name in ("_store", "_appended"):  # of a fit before
-            vars(self).pop(name, None)
+            self.__dict__.pop(name, None)
         if self.keep_weights:
             self._store = store
         unique = {architecture_key(arch): arch for arch in (self.architectures_[i] for i in chosen)}
@@ -258,7 +276,7 @@ class ModelZoo(BaseEstimator):
         return self
 
     @property
-    def predictions_(self):
+    def predictions_(self) -> np.ndarray:
         """Outputs of the trained architectures on the training instances, (A_trained, N, C)."""
         self._check_is_fitted()
         if len(self._rows) == len(self._base) and (self._rows == np.arange(len(self._base))).all():
@@ -266,7 +284,7 @@ class ModelZoo(BaseEstimator):
         return self._base[self._rows]
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int]:
         """(A,), as scikit-learn asks of a y."""
         self._check_is_fitted()
         return (len(self.architectures_),)
@@ -300,7 +318,7 @@ class ModelZoo(BaseEstimator):
         if not _is_data(self):
             raise NotFittedError("This ModelZoo is not fitted yet; call 'fit' before using it.")
 
-    def check_architectures(self, archs) -> None:
+    def check_architectures(self, archs: Any) -> None:
         """Raise ValueError unless `archs` are the zoo's, in its order."""
         self._check_is_fitted()
         if len(archs) != len(self):
@@ -318,14 +336,14 @@ class ModelZoo(BaseEstimator):
 
     def train(
         self,
-        arch,
-        rows=None,
-        soft_targets=None,
-        random_state=None,
+        arch: Any,
+        rows: ArrayLike | None = None,
+        soft_targets: ArrayLike | None = None,
+        random_state: int | None = None,
         *,
-        sample_weight=None,
-        **params,
-    ):
+        sample_weight: ArrayLike | None = None,
+        **params: Any,
+    ) -> ArchitectureClassifier | ArchitectureRegressor:
         """Train one architecture with the zoo's recipe.
 
         Parameters
@@ -362,7 +380,9 @@ class ModelZoo(BaseEstimator):
             **params,
         )
 
-    def append(self, X, y, *, predictions=None) -> ModelZoo:
+    def append(
+        self, X: ArrayLike, y: ArrayLike, *, predictions: ArrayLike | None = None
+    ) -> ModelZoo:
         """The same zoo over further instances, which its networks are asked about.
 
         They are not trained on them: a network's outputs there are those on instances that it has

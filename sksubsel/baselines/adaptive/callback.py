@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from sklearn.base import clone
@@ -100,13 +101,13 @@ class SubsetCallback(Callback):
 
     def __init__(
         self,
-        strategy,
+        strategy: Any,
         *,
-        budget=None,
-        every=None,
-        warm_start=None,
-        keep_rows=True,
-        random_state=None,
+        budget: int | float | None = None,
+        every: int | None = None,
+        warm_start: int | None = None,
+        keep_rows: bool = True,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.strategy = strategy
         self.budget = budget
@@ -115,14 +116,16 @@ class SubsetCallback(Callback):
         self.keep_rows = keep_rows
         self.random_state = random_state
 
-    def on_train_begin(self, net, X=None, y=None, **kwargs):
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         self.strategy_ = _own_strategy(self.strategy)
         self.every_ = _count(self.every, "every", self.strategy_.every)
         self.warm_start_ = _count(self.warm_start, "warm_start", self.strategy_.warm_start)
         self.rng_ = check_random_state(self._own_or_selectors("random_state", None))
-        self.history_ = []
+        self.history_: list[dict] = []
         self.sample_indices_ = self.sample_weight_ = None
-        self.epoch_, self.y_, self.losses_, self.n_train_ = 0, None, None, None
+        self.epoch_, self.y_ = 0, None
+        self.losses_: np.ndarray | None = None
+        self.n_train_: int | None = None
         self.access_ = attach(net, self._check_epochs)
 
     def _check_epochs(self, n_epochs):
@@ -132,7 +135,7 @@ class SubsetCallback(Callback):
                 f"partial_fit's epochs), or nothing is ever selected; got {self.warm_start_}"
             )
 
-    def on_epoch_begin(self, net, dataset_train=None, **kwargs):
+    def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
         self.epoch_ += 1
         if self.epoch_ == 1:
             self._first_epoch(dataset_train)
@@ -146,11 +149,13 @@ class SubsetCallback(Callback):
         net.history.record("n_train", self.n_train_)
         net.history.record("select_dur", seconds)
 
-    def on_batch_end(self, net, batch=None, training=False, y_pred=None, **kwargs):
+    def on_batch_end(
+        self, net: Any, batch: Any = None, training: bool = False, y_pred: Any = None, **kwargs: Any
+    ) -> None:
         if training and self.losses_ is not None:
             self.losses_[self.access_.subset.batch.numpy()] = self.access_.losses(y_pred, batch)
 
-    def on_train_end(self, net, X=None, y=None, **kwargs):
+    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         # these hold the net, the data or as much as the data
         self.access_ = self.strategy_ = self.losses_ = self.y_ = None
 
@@ -188,7 +193,7 @@ class SubsetCallback(Callback):
         self.sample_indices_, self.sample_weight_ = rows[order], weights[order]
         access.set_subset(self.sample_indices_, self.sample_weight_)
         self.n_train_ = len(rows)
-        selection = {"epoch": self.epoch_, "n_selected": len(rows)}
+        selection: dict[str, Any] = {"epoch": self.epoch_, "n_selected": len(rows)}
         if self.keep_rows:
             selection |= {"rows": self.sample_indices_, "weights": self.sample_weight_}
         self.history_.append(selection)

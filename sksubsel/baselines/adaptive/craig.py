@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from sksubsel.baselines.adaptive.strategy import Selection, Strategy, class_quotas
 from sksubsel.samplers.facility import chunks, lazy_greedy
+
+if TYPE_CHECKING:
+    from sksubsel.baselines.adaptive.strategy import View
 
 __all__ = ["CRAIGStrategy"]
 
@@ -73,17 +77,17 @@ class CRAIGStrategy(Strategy):
     def __init__(
         self,
         *,
-        gradient="last_layer",
-        stratify="proportional",
-        max_reference=8192,
-        memory_limit=2**30,
+        gradient: str = "last_layer",
+        stratify: str | None = "proportional",
+        max_reference: int = 8192,
+        memory_limit: int | float = 2**30,
     ):
         self.gradient = gradient
         self.stratify = stratify
         self.max_reference = max_reference
         self.memory_limit = memory_limit
 
-    def select(self, view, budget, rng):
+    def select(self, view: View, budget: int, rng: np.random.RandomState) -> Selection:
         gradients = view.gradients(self.gradient)
         parts = []
         for rows, quota in class_quotas(view.y, view.n_samples, budget, self.stratify):

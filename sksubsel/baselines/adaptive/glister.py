@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import softmax
@@ -14,6 +15,9 @@ from sksubsel.baselines.adaptive.strategy import (
     class_quotas,
     interleave,
 )
+
+if TYPE_CHECKING:
+    from sksubsel.baselines.adaptive.strategy import View
 
 __all__ = ["GLISTERStrategy"]
 
@@ -83,11 +87,11 @@ class GLISTERStrategy(Strategy):
     def __init__(
         self,
         *,
-        eta=1.0,
-        n_rounds=15,
-        validation_fraction=0.1,
-        gradient="last_layer",
-        stratify="proportional",
+        eta: float = 1.0,
+        n_rounds: int = 15,
+        validation_fraction: float | None = 0.1,
+        gradient: str = "last_layer",
+        stratify: str | None = "proportional",
     ):
         self.eta = eta
         self.n_rounds = n_rounds
@@ -95,7 +99,7 @@ class GLISTERStrategy(Strategy):
         self.gradient = gradient
         self.stratify = stratify
 
-    def select(self, view, budget, rng):
+    def select(self, view: View, budget: int, rng: np.random.RandomState) -> Selection:
         gradients = view.gradients(self.gradient)
         held_out = np.zeros(view.n_samples, dtype=bool)
         validation = view.validation(self.gradient)

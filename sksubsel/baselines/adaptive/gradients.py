@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import torch
 from torch import nn
 
 from sksubsel.samplers.facility import chunks
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["GradientRecorder", "LastLayerGradients", "last_linear"]
 
@@ -41,7 +46,9 @@ class LastLayerGradients:
     array([0.16, 3.6 ])
     """
 
-    def __init__(self, residual, hidden=None, logits=None):
+    def __init__(
+        self, residual: ArrayLike, hidden: ArrayLike | None = None, logits: ArrayLike | None = None
+    ):
         self.residual = _matrix(residual, "residual")
         self.hidden = None if hidden is None else _matrix(hidden, "hidden")
         self.logits = None if logits is None else _matrix(logits, "logits")
@@ -56,27 +63,28 @@ class LastLayerGradients:
         return len(self.residual)
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """(C, H + 1) of one gradient as a matrix; (C, 1) for the bias alone."""
         return self.residual.shape[1], 1 if self.hidden is None else self.hidden.shape[1] + 1
 
-    def take(self, rows):
+    def take(self, rows: Any) -> LastLayerGradients:
         """The gradients of some rows, copied."""
-        parts = (self.residual, self.hidden, self.logits)
-        return LastLayerGradients(*(None if part is None else part[rows] for part in parts))
+        others = (self.hidden, self.logits)
+        hidden, logits = (None if part is None else part[rows] for part in others)
+        return LastLayerGradients(self.residual[rows], hidden, logits)
 
-    def bias_only(self):
+    def bias_only(self) -> LastLayerGradients:
         """The same without the layer's weights, sharing memory."""
         return LastLayerGradients(self.residual, None, self.logits)
 
-    def gram(self, rows, others):
+    def gram(self, rows: Any, others: Any) -> np.ndarray:
         """Inner products of gradients of some rows with those of others: (n, m) float64."""
         product = _f64(self.residual[rows]) @ _f64(self.residual[others]).T
         if self.hidden is not None:
             product *= _f64(self.hidden[rows]) @ _f64(self.hidden[others]).T + 1
         return product
 
-    def squared_norms(self, rows=slice(None)):
+    def squared_norms(self, rows: Any = slice(None)) -> np.ndarray:
         """``||g_i||^2`` of some rows: (n,) float64."""
         residual = self.residual[rows]
         norms = np.einsum("nc,nc->n", residual, residual, dtype=np.float64)
@@ -85,7 +93,7 @@ class LastLayerGradients:
             norms *= np.einsum("nh,nh->n", hidden, hidden, dtype=np.float64) + 1
         return norms
 
-    def distances(self, rows, others):
+    def distances(self, rows: Any, others: Any) -> np.ndarray:
         """Euclidean distances of gradients of some rows and of others: (n, m) float32.
 
         Time O(n m (C + H)), memory O(n m) and a chunk of 32 MB.
@@ -98,7 +106,7 @@ class LastLayerGradients:
             out[part] = np.sqrt(np.maximum(squared, 0, out=squared), out=squared)
         return out
 
-    def total(self, rows=None, weights=None):
+    def total(self, rows: Any = None, weights: ArrayLike | None = None) -> np.ndarray:
         """Weighted sum of the gradients of some rows (all), as a matrix: float64 (C, H + 1)."""
         residual = self.residual if rows is None else self.residual[rows]
         if weights is not None:
@@ -109,7 +117,7 @@ class LastLayerGradients:
         result[:, -1] = residual.sum(axis=0, dtype=np.float64)
         return result
 
-    def dot(self, matrix):
+    def dot(self, matrix: np.ndarray) -> np.ndarray:
         """Inner products of all gradients with one matrix (C, H + 1): (N,) float64.
 
         Time O(N C H), memory a chunk.
@@ -123,7 +131,7 @@ class LastLayerGradients:
             )
         return result
 
-    def shift(self, matrix, part=slice(None)):
+    def shift(self, matrix: np.ndarray, part: Any = slice(None)) -> np.ndarray:
         """``M [h_i, 1]``, how logits move by M (C, H + 1) added to the layer: (n, C)."""
         matrix = matrix.astype(self.residual.dtype)
         if self.hidden is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -15,6 +16,9 @@ from sksubsel.baselines.adaptive.strategy import (
     class_quotas,
     interleave,
 )
+
+if TYPE_CHECKING:
+    from sksubsel.baselines.adaptive.strategy import View
 
 __all__ = ["GradMatchStrategy"]
 
@@ -89,7 +93,13 @@ class GradMatchStrategy(Strategy):
     }
 
     def __init__(
-        self, *, by="class", lam=0.5, gradient="last_layer", batch_size=32, memory_limit=2e9
+        self,
+        *,
+        by: str | None = "class",
+        lam: float = 0.5,
+        gradient: str = "last_layer",
+        batch_size: int = 32,
+        memory_limit: int | float = 2e9,
     ):
         self.by = by
         self.lam = lam
@@ -97,7 +107,7 @@ class GradMatchStrategy(Strategy):
         self.batch_size = batch_size
         self.memory_limit = memory_limit
 
-    def select(self, view, budget, rng):
+    def select(self, view: View, budget: int, rng: np.random.RandomState) -> Selection:
         # before the gradients, which may cost a training
         if self.by == "batch":
             n_batches, n_wanted = self._batch_counts(view.n_samples, budget)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sksubsel.baselines.adaptive.strategy import Selection, Strategy
+
+if TYPE_CHECKING:
+    from sksubsel.baselines.adaptive.strategy import View
 
 __all__ = ["InfoBatchStrategy"]
 
@@ -65,11 +69,11 @@ class InfoBatchStrategy(Strategy):
     records_losses = True
     uses_budget = False
 
-    def __init__(self, *, ratio=0.5, delta=0.875):
+    def __init__(self, *, ratio: float = 0.5, delta: float = 0.875):
         self.ratio = ratio
         self.delta = delta
 
-    def select(self, view, budget, rng):
+    def select(self, view: View, budget: int, rng: np.random.RandomState) -> Selection:
         losses = np.full(view.n_samples, np.nan) if view.losses is None else view.losses
         weights = np.ones(view.n_samples)
         seen = ~np.isnan(losses)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -13,6 +14,11 @@ from sksubsel.baselines.adaptive.strategy import (
     class_quotas,
     interleave,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from sksubsel.baselines.adaptive.strategy import View
 
 __all__ = ["MILOStrategy", "disparity_order", "graph_cut"]
 
@@ -90,12 +96,12 @@ class MILOStrategy(Strategy):
     def __init__(
         self,
         *,
-        features=None,
-        kappa=1 / 6,
-        lam=0.4,
-        epsilon=0.01,
-        max_class=5000,
-        stratify="proportional",
+        features: ArrayLike | None = None,
+        kappa: float = 1 / 6,
+        lam: float = 0.4,
+        epsilon: float = 0.01,
+        max_class: int = 5000,
+        stratify: str | None = "proportional",
     ):
         self.features = features
         self.kappa = kappa
@@ -104,11 +110,12 @@ class MILOStrategy(Strategy):
         self.max_class = max_class
         self.stratify = stratify
 
-    def start(self, n_samples, rng):
+    def start(self, n_samples: int, rng: np.random.RandomState) -> None:
         super().start(n_samples, rng)
-        self.directions_ = self.importance_ = None
+        self.directions_: Any = None
+        self.importance_: Any = None
 
-    def select(self, view, budget, rng):
+    def select(self, view: View, budget: int, rng: np.random.RandomState) -> Selection:
         if self.directions_ is None:
             self.directions_ = self._directions(view)
         groups = class_quotas(view.y, view.n_samples, budget, self.stratify)

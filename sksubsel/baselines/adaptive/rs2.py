@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from sksubsel.baselines.adaptive.strategy import Selection, Strategy
+
+if TYPE_CHECKING:
+    from sksubsel.baselines.adaptive.strategy import View
 
 __all__ = ["RS2Strategy"]
 
@@ -45,11 +50,11 @@ class RS2Strategy(Strategy):
 
     every = 1
 
-    def start(self, n_samples, rng):
+    def start(self, n_samples: int, rng: np.random.RandomState) -> None:
         super().start(n_samples, rng)
         self.order_ = rng.permutation(n_samples)
 
-    def select(self, view, budget, rng):
+    def select(self, view: View, budget: int, rng: np.random.RandomState) -> Selection:
         rows = self.order_[:budget]
         self.order_ = self.order_[budget:]
         if len(rows) < budget:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from sksubsel.samplers.quotas import allocate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sksubsel.baselines.adaptive.gradients import LastLayerGradients
 
 __all__ = ["Selection", "Strategy", "View", "class_quotas", "interleave"]
 
@@ -70,40 +75,41 @@ class View:
 
     def __init__(
         self,
-        n_samples,
-        y=None,
+        n_samples: int,
+        y: np.ndarray | Callable[[], np.ndarray | None] | None = None,
         *,
-        epoch=1,
-        max_epochs=1,
-        losses=None,
-        gradients=None,
-        inputs=None,
-        validation=None,
+        epoch: int = 1,
+        max_epochs: int = 1,
+        losses: np.ndarray | None = None,
+        gradients: Callable[[], LastLayerGradients] | None = None,
+        inputs: Callable[[], np.ndarray] | None = None,
+        validation: Callable[[], LastLayerGradients] | None = None,
     ):
         self.n_samples, self._y = n_samples, y
         self.epoch, self.max_epochs = epoch, max_epochs
         self.losses = losses
-        self._gradients, self._inputs = gradients, inputs
+        self._gradients: Any = gradients
+        self._inputs: Any = inputs
         self._validation = validation
 
     @property
-    def y(self):
+    def y(self) -> np.ndarray | None:
         """Classes: int64 (N,), or None where targets are continuous."""
         return self._y() if callable(self._y) else self._y
 
-    def gradients(self, kind="last_layer"):
+    def gradients(self, kind: str = "last_layer") -> LastLayerGradients:
         """Last-layer gradients, those of its bias alone where `kind` is "bias"."""
         gradients = self._gradients()
         return gradients.bias_only() if kind == "bias" else gradients
 
-    def validation(self, kind="last_layer"):
+    def validation(self, kind: str = "last_layer") -> LastLayerGradients | None:
         """The same of validation rows, or None where the training rows have to validate."""
         if self._validation is None:
             return None
         gradients = self._validation()
         return gradients.bias_only() if kind == "bias" else gradients
 
-    def inputs(self):
+    def inputs(self) -> np.ndarray:
         """Instances as vectors: (N, F)."""
         return self._inputs()
 
@@ -148,12 +154,12 @@ class Strategy(BaseEstimator, ABC):
     records_losses = False
     uses_budget = True
 
-    def start(self, n_samples, rng):
+    def start(self, n_samples: int, rng: np.random.RandomState) -> None:
         """Forget earlier runs and check the parameters; called before the first selection."""
         self._validate_params()
 
     @abstractmethod
-    def select(self, view, budget, rng):
+    def select(self, view: View, budget: int, rng: np.random.RandomState) -> Selection:
         """Choose rows.
 
         Parameters
@@ -169,7 +175,7 @@ class Strategy(BaseEstimator, ABC):
         """
 
 
-def class_quotas(y, n_samples, budget, stratify):
+def class_quotas(y, n_samples, budget, stratify) -> list[tuple[np.ndarray, int]]:
     """Rows of each class (ascending) and how many to choose of them, where that is any.
 
     One class of all rows where `stratify` or `y` is None.

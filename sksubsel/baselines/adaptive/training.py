@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +30,7 @@ def attach(net, check_epochs):
     return (_OwnNet if isinstance(net, Net) else _SkorchNet)(net, check_epochs)
 
 
-class _Access:
+class _Access(ABC):
     """What strategies need of a net, whatever kind it is.
 
     The net's `fit_loop`, which skorch calls right after ``on_train_begin``, is replaced on the
@@ -38,7 +40,8 @@ class _Access:
     """
 
     def __init__(self, net, check_epochs):
-        self.net, self.subset, self.dataset = net, TrainingSubset(), None
+        self.net, self.subset = net, TrainingSubset()
+        self.dataset: Any = None
         self._fit_loop, self._check_epochs = net.fit_loop, check_epochs
         net.fit_loop = self._run
 
@@ -65,6 +68,18 @@ class _Access:
             weight = np.ones(len(self.dataset), dtype=np.float32)
             weight[rows] = weights
             self.subset.weight = torch.from_numpy(weight)
+
+    @abstractmethod
+    def _enter(self):
+        """Change what has to be changed in the net."""
+
+    @abstractmethod
+    def _leave(self):
+        """Take that back."""
+
+    @abstractmethod
+    def _batches(self):
+        """Inputs and targets of all instances, in their order."""
 
     def inputs(self):
         """Instances as vectors: (N, F)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
@@ -11,6 +13,9 @@ from sksubsel.baselines.adaptive.strategy import (
     class_quotas,
     interleave,
 )
+
+if TYPE_CHECKING:
+    from sksubsel.baselines.adaptive.strategy import View
 
 __all__ = ["WarmUpStrategy"]
 
@@ -59,11 +64,11 @@ class WarmUpStrategy(Strategy):
     every = 0
     warm_start = 5
 
-    def __init__(self, *, score="grand", stratify=None):
+    def __init__(self, *, score: str = "grand", stratify: str | None = None):
         self.score = score
         self.stratify = stratify
 
-    def select(self, view, budget, rng):
+    def select(self, view: View, budget: int, rng: np.random.RandomState) -> Selection:
         gradients = view.gradients("last_layer" if self.score == "grand" else "bias")
         scores = np.sqrt(gradients.squared_norms())
         parts = []

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.stats import beta as beta_distribution
 
 from sksubsel._validation import check_finite
 from sksubsel.baselines.sampling._checks import check_scores
 from sksubsel.samplers.transductive import gumbel_top
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["beta"]
 
@@ -16,15 +21,15 @@ _N_ANCHORS = 10
 
 
 def beta(
-    scores,
-    budget,
+    scores: ArrayLike,
+    budget: int,
     *,
-    confidence,
-    rng=None,
-    strata=None,
-    stratify=None,
-    concentration=15.0,
-    exponent=5.5,
+    confidence: ArrayLike,
+    rng: int | np.random.Generator | None = None,
+    strata: ArrayLike | None = None,
+    stratify: str | None = None,
+    concentration: float = 15.0,
+    exponent: float = 5.5,
 ) -> np.ndarray:
     """A draw without replacement in proportion to score times a Beta density of confidence.
 

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from sksubsel.baselines.sampling._checks import check_scores, members_and_quotas
 from sksubsel.samplers.transductive import top
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 __all__ = ["ccs"]
 
 
 def ccs(
-    scores, budget, *, rng=None, strata=None, stratify=None, cutoff=0.3, n_strata=50
+    scores: ArrayLike,
+    budget: int,
+    *,
+    rng: int | np.random.Generator | None = None,
+    strata: ArrayLike | None = None,
+    stratify: str | None = None,
+    cutoff: float = 0.3,
+    n_strata: int = 50,
 ) -> np.ndarray:
     """Rows drawn evenly from strata of the scores, without those of the largest scores.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
@@ -10,10 +11,13 @@ from sklearn.neighbors import NearestNeighbors
 from sksubsel._validation import check_finite
 from sksubsel.baselines.sampling._checks import check_scores, members_and_quotas
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 __all__ = ["d2", "neighbor_graph"]
 
 
-def neighbor_graph(features, n_neighbors=10):
+def neighbor_graph(features: ArrayLike, n_neighbors: int = 10) -> tuple[np.ndarray, np.ndarray]:
     """Nearest neighbours of each row, itself left out, and scaled squared distances.
 
     Distances are divided by the mean squared distance of all edges, so that kernels do not depend
@@ -59,17 +63,17 @@ def neighbor_graph(features, n_neighbors=10):
 
 
 def d2(
-    scores,
-    budget,
+    scores: ArrayLike,
+    budget: int,
     *,
-    features=None,
-    graph=None,
-    rng=None,
-    strata=None,
-    stratify=None,
-    n_neighbors=10,
-    gamma_forward=1.0,
-    gamma_reverse=1.0,
+    features: ArrayLike | None = None,
+    graph: tuple[np.ndarray, np.ndarray] | None = None,
+    rng: Any = None,
+    strata: ArrayLike | None = None,
+    stratify: str | None = None,
+    n_neighbors: int = 10,
+    gamma_forward: float = 1.0,
+    gamma_reverse: float = 1.0,
 ) -> np.ndarray:
     """Greedy choice of rows that are hard, dense in hard neighbours, and not near each other.
 
@@ -129,7 +133,10 @@ def d2(
             raise ValueError(f"{name} must be a float in [0, inf); got {value}")
     if (features is None) == (graph is None):
         raise ValueError("exactly one of features and graph must be given")
-    neighbors, distances = neighbor_graph(features, n_neighbors) if graph is None else graph
+    if graph is None:
+        assert features is not None
+        graph = neighbor_graph(features, n_neighbors)
+    neighbors, distances = graph
     if neighbors.shape != distances.shape or len(neighbors) != len(scores):
         raise ValueError(
             f"graph must be two arrays of shape (N={len(scores)}, K); got {neighbors.shape} and "
@@ -139,8 +146,8 @@ def d2(
     group = np.empty(len(scores), dtype=np.int64)
     for code, part in enumerate(rows):
         group[part] = code
-    scores = scores - min(scores.min(), 0.0)
-    values = scores + (np.exp(-gamma_forward * distances) * scores[neighbors]).sum(1)
+    lifted = scores - min(scores.min(), 0.0)
+    values = lifted + (np.exp(-gamma_forward * distances) * lifted[neighbors]).sum(1)
     order = _greedy(values, neighbors, np.exp(-gamma_reverse * distances), group, quotas, budget)
     return np.sort(order)
 

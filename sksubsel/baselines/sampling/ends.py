@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from sksubsel.baselines.sampling._checks import check_scores, largest_of, members_and_quotas
 from sksubsel.samplers.transductive import gumbel_top
 from sksubsel.samplers.transductive import top as _top
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 __all__ = ["bottom", "gumbel", "moderate", "top"]
 
 
-def top(scores, budget, *, rng=None, strata=None, stratify=None) -> np.ndarray:
+def top(
+    scores: ArrayLike,
+    budget: int,
+    *,
+    rng: Any = None,
+    strata: ArrayLike | None = None,
+    stratify: str | None = None,
+) -> np.ndarray:
     """Rows of the largest scores, ties to the lower index.
 
     Of hard instances at small budgets this is far worse than a random choice: they are outliers,
@@ -44,7 +56,14 @@ def top(scores, budget, *, rng=None, strata=None, stratify=None) -> np.ndarray:
     return _top(check_scores(scores, budget), budget, strata, stratify)
 
 
-def bottom(scores, budget, *, rng=None, strata=None, stratify=None) -> np.ndarray:
+def bottom(
+    scores: ArrayLike,
+    budget: int,
+    *,
+    rng: Any = None,
+    strata: ArrayLike | None = None,
+    stratify: str | None = None,
+) -> np.ndarray:
     """Rows of the smallest scores, ties to the lower index.
 
     Parameters
@@ -70,7 +89,15 @@ def bottom(scores, budget, *, rng=None, strata=None, stratify=None) -> np.ndarra
     return _top(-check_scores(scores, budget), budget, strata, stratify)
 
 
-def gumbel(scores, budget, *, rng=None, strata=None, stratify=None, temperature=1.0) -> np.ndarray:
+def gumbel(
+    scores: ArrayLike,
+    budget: int,
+    *,
+    rng: int | np.random.Generator | None = None,
+    strata: ArrayLike | None = None,
+    stratify: str | None = None,
+    temperature: float = 1.0,
+) -> np.ndarray:
     """A draw without replacement, next rows in proportion to ``exp(score / temperature)``.
 
     By Gumbel-top-B: see :func:`~sksubsel.samplers.transductive.gumbel_top`. Noise is drawn for
@@ -99,7 +126,14 @@ def gumbel(scores, budget, *, rng=None, strata=None, stratify=None, temperature=
     return gumbel_top(check_scores(scores, budget) / temperature, budget, rng, strata, stratify)
 
 
-def moderate(scores, budget, *, rng=None, strata=None, stratify=None) -> np.ndarray:
+def moderate(
+    scores: ArrayLike,
+    budget: int,
+    *,
+    rng: Any = None,
+    strata: ArrayLike | None = None,
+    stratify: str | None = None,
+) -> np.ndarray:
     """Rows with scores closest to the median, ties to the lower index.
 
     Xia et al., *Moderate Coreset: A Universal Method of Data Selection for Real-World

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from sksubsel.baselines.scores._rows import row_by_row
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["aum"]
 
 _MIN_PROBA = 1e-12
 
 
-def aum(proba, y, *, of="logits") -> np.ndarray:
+def aum(proba: ArrayLike, y: ArrayLike, *, of: str = "logits") -> np.ndarray:
     """Mean margin of the label's logit over the largest other one; **low** is hard.
 
     ``mean_t (z_t[y] - max_{c != y} z_t[c])`` (Pleiss et al., *Identifying Mislabeled Data using

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from sksubsel.baselines.scores._rows import row_by_row
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 __all__ = ["confidence", "dual"]
 
 
-def dual(proba, y, *, window=10) -> np.ndarray:
+def dual(proba: ArrayLike, y: ArrayLike, *, window: int = 10) -> np.ndarray:
     """Difficulty times uncertainty of the label's probability; large is informative.
 
     Cho et al., *Lightweight Dataset Pruning without Full Training via Example Difficulty and
@@ -58,7 +63,7 @@ def dual(proba, y, *, window=10) -> np.ndarray:
     return row_by_row(score, proba, y)
 
 
-def confidence(proba, y) -> np.ndarray:
+def confidence(proba: ArrayLike, y: ArrayLike) -> np.ndarray:
     """Mean probability of the label: 0 (hard) to 1 (easy).
 
     Time O(T N C), memory O(N) beyond a chunk.

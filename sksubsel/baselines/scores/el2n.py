@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from sksubsel.baselines.scores._rows import row_by_row
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 __all__ = ["el2n", "error_norm"]
 
 
-def el2n(proba, y) -> np.ndarray:
+def el2n(proba: ArrayLike, y: ArrayLike) -> np.ndarray:
     """Norm of the error ``||p - onehot(y)||_2``: 0 (easy) to sqrt(2) (hard, or mislabelled).
 
     Paul, Ganguli and Dziugaite, *Deep Learning on a Data Diet*, NeurIPS 2021, Definition 3.2:

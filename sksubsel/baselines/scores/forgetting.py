@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from sksubsel.baselines.scores._rows import row_by_row
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 __all__ = ["forgetting"]
 
 
-def forgetting(proba, y) -> np.ndarray:
+def forgetting(proba: ArrayLike, y: ArrayLike) -> np.ndarray:
     """Number of epochs at which a row turns from right to wrong; T if it never was right.
 
     0 is easy, large is hard. Toneva et al., *An Empirical Study of Example Forgetting during Deep

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from sksubsel.baselines.scores._rows import row_by_row
 from sksubsel.baselines.scores.el2n import error_norm
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 __all__ = ["grand"]
 
 
-def grand(proba, y, feature_norm) -> np.ndarray:
+def grand(proba: ArrayLike, y: ArrayLike, feature_norm: ArrayLike) -> np.ndarray:
     """Norm of the last layer's gradient, ``||p - onehot(y)|| ||[h, 1]||``; large is hard.
 
     The cross-entropy's gradient with respect to weights and bias of a last linear layer is the

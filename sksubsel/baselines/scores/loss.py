@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from sksubsel.baselines.scores._rows import row_by_row
 from sksubsel.samplers.objective import cross_entropy
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 __all__ = ["loss"]
 
 
-def loss(proba, y) -> np.ndarray:
+def loss(proba: ArrayLike, y: ArrayLike) -> np.ndarray:
     """Cross-entropy ``-log p[y]``, probabilities clipped at 1e-12: 0 (easy) to 27.6 (hard).
 
     Time O(T N C), memory O(N) beyond a chunk.

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from sksubsel.baselines.scores._rows import row_by_row
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["tdds"]
 
 _EPSILON = 1e-8  # of the authors, inside the logarithms
 
 
-def tdds(proba, y=None, *, window=5, decay=0.9) -> np.ndarray:
+def tdds(proba: ArrayLike, y: Any = None, *, window: int = 5, decay: float = 0.9) -> np.ndarray:
     """Temporal dual-depth score; large is informative, as a rule hard.
 
     Zhang et al., *Spanning Training Progress: Temporal Dual-Depth Scoring (TDDS) for Enhanced

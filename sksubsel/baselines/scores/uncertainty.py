@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.special import xlogy
 
 from sksubsel.baselines.scores._rows import row_by_row
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 __all__ = ["entropy", "least_confidence", "margin"]
 
 
-def entropy(proba) -> np.ndarray:
+def entropy(proba: ArrayLike) -> np.ndarray:
     """Entropy of the predicted distribution, in nats: 0 (certain) to log C (hard).
 
     ``-sum_c p_c log p_c`` (Settles, *Active Learning Literature Survey*, 2009). Time O(T N C),
@@ -34,7 +39,7 @@ def entropy(proba) -> np.ndarray:
     return row_by_row(lambda p, y, _: -xlogy(p, p).sum(2).mean(0) + 0.0, proba)
 
 
-def margin(proba) -> np.ndarray:
+def margin(proba: ArrayLike) -> np.ndarray:
     """One less the gap between the two largest probabilities: 0 (certain) to 1 (hard).
 
     ``1 - (p_(1) - p_(2))``, the margin of Scheffer et al. (2001) turned round, so that uncertain
@@ -65,7 +70,7 @@ def margin(proba) -> np.ndarray:
     return row_by_row(score, proba)
 
 
-def least_confidence(proba) -> np.ndarray:
+def least_confidence(proba: ArrayLike) -> np.ndarray:
     """One less the largest probability: 0 (certain) to 1 - 1/C (hard).
 
     ``1 - max_c p_c`` (Lewis and Gale, 1994). Time O(T N C), memory O(N) beyond a chunk.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -17,6 +18,10 @@ from sksubsel.baselines.submodular.similarity import (
     dense_bytes,
     sparse_bytes,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
 _MIN_REFERENCES = 100
 
@@ -66,7 +71,9 @@ class CoverSelector(KernelSelector):
     }
     _stores_kernel = True
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(
+        self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
         """Rank the instances and select `budget` of them.
 
         Parameters

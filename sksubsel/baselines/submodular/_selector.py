@@ -80,7 +80,8 @@ class SubmodularSelector(BaseSelector):
 
         rng = check_random_state(self.random_state)
         self._rng = rng
-        self._orders, gains = [], []
+        self._orders: list[np.ndarray] = []
+        gains: list[np.ndarray] = []
         for rows, n_wanted in zip(members, wanted):
             n_before = sum(map(len, gains))
             at_least = -np.inf  # below this a row cannot be among the B largest gains

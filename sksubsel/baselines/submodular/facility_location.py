@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from sksubsel.baselines.submodular._kernel_selector import CoverSelector, part_weights
 from sksubsel.samplers.facility import FacilityLocationObjective
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["FacilityLocation"]
 
@@ -119,22 +124,22 @@ class FacilityLocation(CoverSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        stratify=None,
-        features=None,
-        kernel="rbf",
-        gamma=None,
-        mode="auto",
-        n_neighbors=32,
-        neighbors="auto",
-        optimizer="lazy",
-        epsilon=0.01,
-        n_partitions=None,
-        initial_subset=None,
-        weighted=False,
-        memory_limit=2e9,
-        random_state=None,
+        stratify: str | None = None,
+        features: Any = None,
+        kernel: str = "rbf",
+        gamma: float | None = None,
+        mode: str = "auto",
+        n_neighbors: int = 32,
+        neighbors: str = "auto",
+        optimizer: str = "lazy",
+        epsilon: float = 0.01,
+        n_partitions: int | None = None,
+        initial_subset: ArrayLike | None = None,
+        weighted: bool = False,
+        memory_limit: float | None = 2e9,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.stratify = stratify

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy import sparse
 from sklearn.utils._param_validation import StrOptions
@@ -9,6 +11,9 @@ from sklearn.utils._param_validation import StrOptions
 from sksubsel.baselines._geometry import instance_features
 from sksubsel.baselines.submodular._selector import SubmodularSelector
 from sksubsel.samplers.facility import ColumnwiseObjective
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["FeatureBased"]
 
@@ -93,15 +98,15 @@ class FeatureBased(SubmodularSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        stratify=None,
-        concave="sqrt",
-        optimizer="lazy",
-        epsilon=0.01,
-        n_partitions=None,
-        initial_subset=None,
-        random_state=None,
+        stratify: str | None = None,
+        concave: str = "sqrt",
+        optimizer: str = "lazy",
+        epsilon: float = 0.01,
+        n_partitions: int | None = None,
+        initial_subset: ArrayLike | None = None,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.stratify = stratify
@@ -112,7 +117,7 @@ class FeatureBased(SubmodularSelector):
         self.initial_subset = initial_subset
         self.random_state = random_state
 
-    def _rank(self, X, y, budget):
+    def _rank(self, X, y, budget):  # type: ignore[override]  # the rows' weights play no part
         if sparse.issparse(X):
             if X.dtype.kind != "f":
                 X = X.astype(np.float64)

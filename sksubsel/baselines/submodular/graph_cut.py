@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
@@ -11,6 +12,9 @@ from sklearn.utils._param_validation import Interval
 from sksubsel.baselines.submodular._kernel_selector import CoverSelector, part_weights
 from sksubsel.baselines.submodular.similarity import PrecomputedSimilarity
 from sksubsel.samplers.facility import chunks
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["GraphCut"]
 
@@ -114,22 +118,22 @@ class GraphCut(CoverSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        stratify=None,
-        features=None,
-        kernel="rbf",
-        gamma=None,
-        lam=0.5,
-        mode="auto",
-        n_neighbors=32,
-        neighbors="auto",
-        optimizer="lazy",
-        epsilon=0.01,
-        n_partitions=None,
-        initial_subset=None,
-        memory_limit=2e9,
-        random_state=None,
+        stratify: str | None = None,
+        features: Any = None,
+        kernel: str = "rbf",
+        gamma: float | None = None,
+        lam: float = 0.5,
+        mode: str = "auto",
+        n_neighbors: int = 32,
+        neighbors: str = "auto",
+        optimizer: str = "lazy",
+        epsilon: float = 0.01,
+        n_partitions: int | None = None,
+        initial_subset: ArrayLike | None = None,
+        memory_limit: float | None = 2e9,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.stratify = stratify

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from sksubsel.baselines.submodular._kernel_selector import KernelSelector
 from sksubsel.baselines.submodular.similarity import check_memory
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["LogDeterminant"]
 
@@ -101,19 +105,19 @@ class LogDeterminant(KernelSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        stratify=None,
-        features=None,
-        kernel="rbf",
-        gamma=None,
-        noise=0.1,
-        optimizer="lazy",
-        epsilon=0.01,
-        n_partitions=None,
-        initial_subset=None,
-        memory_limit=2e9,
-        random_state=None,
+        stratify: str | None = None,
+        features: Any = None,
+        kernel: str = "rbf",
+        gamma: float | None = None,
+        noise: float = 0.1,
+        optimizer: str = "lazy",
+        epsilon: float = 0.01,
+        n_partitions: int | None = None,
+        initial_subset: ArrayLike | None = None,
+        memory_limit: float | None = 2e9,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.stratify = stratify
@@ -128,11 +132,11 @@ class LogDeterminant(KernelSelector):
         self.memory_limit = memory_limit
         self.random_state = random_state
 
-    def _rank(self, X, y, budget):
+    def _rank(self, X, y, budget):  # type: ignore[override]
         return super()._rank(X, y, budget)  # the rows' weights would say nothing here
 
     def _check_size(self, X, sizes, wanted):
-        given = 0 if self.initial_subset is None else len(self.initial_subset)
+        given = 0 if self.initial_subset is None else np.shape(self.initial_subset)[0]
         for n_rows, n_wanted in zip(sizes.tolist(), wanted.tolist()):
             n_selected, n_factors = n_wanted + min(given, n_rows), 1
             if self.optimizer == "partition":
@@ -149,7 +153,7 @@ class LogDeterminant(KernelSelector):
 
     def _open(self, X, rows, n_wanted):
         n_rows = X.shape[0] if rows is None else len(rows)
-        given = 0 if self.initial_subset is None else len(self.initial_subset)
+        given = 0 if self.initial_subset is None else np.shape(self.initial_subset)[0]
         return super()._open(X, rows, n_wanted), min(n_rows, n_wanted + given)
 
     def _objective(self, data, candidates, references, weights):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -13,6 +14,10 @@ from sksubsel._validation import check_budget, check_finite
 from sksubsel.base import BaseSelector
 from sksubsel.baselines._geometry import instance_features
 from sksubsel.baselines.submodular.similarity import FeatureSimilarity
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
 
 __all__ = ["SieveStreaming"]
 
@@ -99,14 +104,14 @@ class SieveStreaming(BaseSelector):
 
     def __init__(
         self,
-        budget=0.1,
+        budget: int | float = 0.1,
         *,
-        kernel="rbf",
-        gamma=None,
-        epsilon=0.1,
-        reference=None,
-        n_references=1000,
-        random_state=None,
+        kernel: str = "rbf",
+        gamma: float | None = None,
+        epsilon: float = 0.1,
+        reference: ArrayLike | None = None,
+        n_references: int = 1000,
+        random_state: int | np.random.RandomState | None = None,
     ):
         self.budget = budget
         self.kernel = kernel
@@ -117,7 +122,7 @@ class SieveStreaming(BaseSelector):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: Any, y: Any = None) -> Self:
         """See the next rows of the stream.
 
         Parameters
