@@ -5,10 +5,25 @@ from __future__ import annotations
 import numbers
 import sys
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
+from sklearn.base import _fit_context
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
+
+_Method = TypeVar("_Method", bound=Callable)
+
+
+def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Method], _Method]:
+    """scikit-learn's `_fit_context`; to type checkers a method keeps its signature."""
+    return _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
+
+
+def available_where(check: Callable) -> Callable[[_Method], _Method]:
+    """scikit-learn's `available_if`; to type checkers a method keeps its signature."""
+    return available_if(check)
 
 
 def check_budget(budget, n_samples: int) -> int:
@@ -51,7 +66,7 @@ def check_device(device) -> str:
     Raises
     ------
     ValueError
-        If `device` is no device name, or asks for an accelerator that is not there.
+        If `device` is no device name, or one that torch cannot use on this machine.
     """
     import torch
 
@@ -72,8 +87,14 @@ def check_device(device) -> str:
                 f"device={device!r} was asked for, but there are only "
                 f"{torch.cuda.device_count()} CUDA device(s)"
             )
-    elif parsed.type == "mps" and not torch.backends.mps.is_available():
-        raise ValueError(f"device={device!r} was asked for, but torch sees no MPS device here")
+    elif parsed.type != "cpu":
+        try:
+            torch.zeros(1, device=parsed).cpu()  # "meta" has no values
+        except Exception as error:  # another kind for each kind of device
+            raise ValueError(
+                f"device={device!r} was asked for, but torch cannot compute there on this machine; "
+                "use device='cpu' or install a build of torch for it"
+            ) from error
     return str(parsed)
 
 

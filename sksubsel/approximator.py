@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sksubsel._net import epochs_of, fit_net, seeded, shared_tensor
-from sksubsel._validation import check_device, check_finite
+from sksubsel._validation import check_device, check_finite, fit_context
 from sksubsel.features import InstanceFeatures, as_features
 from sksubsel.nn.approximator import SUMMARIES, ApproximatorNet, split_padding
 from sksubsel.nn.pairs import MAX_ARCHS, MIN_PROBA, PairLoss
@@ -178,7 +178,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, embeddings: np.ndarray, zoo: ModelZoo) -> Self:
         """Learn from the zoo's trained networks.
 
@@ -225,7 +225,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         self._fit_instances(targets)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(
         self, embeddings: np.ndarray, zoo: ModelZoo, *, features: ArrayLike | None = None
     ) -> Self:
@@ -280,20 +280,15 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
                 f"zoo must begin with the {n_before} instances known so far, as "
                 f"ModelZoo.append makes it; got {len(zoo.y_)} others"
             )
-        if len(zoo.y_) == n_before:
+        n_more = len(zoo.y_) - n_before
+        more = None if features is None else self._check_new_features(features, n_more)
+        if n_more == 0:
             return self
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         new = copy.copy(self)  # whatever fails or is interrupted, this one stays whole
         new.device_ = check_device(self.device)
-        if features is None:
-            features = self.feature_transformer_.transform(zoo.X_[n_before:])
-        more = as_features(features)
-        expected = len(zoo.y_) - n_before, self.features_.shape[1]
-        if more.shape != expected:
-            raise ValueError(
-                f"features of the new instances must have shape (M, F)={expected}; got {more.shape}"
-            )
-        check_finite(more, "features")
+        if more is None:
+            more = as_features(self.feature_transformer_.transform(zoo.X_[n_before:]))
         new.features_ = np.concatenate([self.features_, more.astype(self.features_.dtype)])
         new.y_ = zoo.y_
         targets = new._targets(zoo)
@@ -311,6 +306,22 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         new._fit_instances(targets)
         self.__dict__.update(vars(new))
         return self
+
+    def _check_new_features(self, features, n_more):
+        """Features of instances that are appended, as those known so far are kept."""
+        try:
+            with np.errstate(over="ignore"):  # said by what follows
+                features = as_features(features).astype(self.features_.dtype)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"features must be numbers: {error}") from error
+        expected = n_more, self.features_.shape[1]
+        if features.shape != expected:
+            raise ValueError(
+                f"features of the new instances must have shape (M, F)={expected}; got "
+                f"{features.shape}"
+            )
+        check_finite(features, "features", f" as {features.dtype}")
+        return features
 
     def transform(self, embeddings: np.ndarray) -> Predictions:
         """Predictions for each architecture, computed when asked for.

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sksubsel._validation import check_budget, check_finite, check_X
+from sksubsel._validation import check_budget, check_finite, check_X, fit_context
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -110,7 +110,7 @@ class BaseSelector(InstancesMixin, BaseEstimator, ABC):
 
     _parameter_constraints: dict = {"budget": "no_validation"}  # check_budget says it better
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: ArrayLike | None = None, **fit_params: Any) -> Self:
         """Rank the instances and select `budget` of them.
 

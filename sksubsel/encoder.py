@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from sksubsel._net import epochs_of, fit_net, seeded
-from sksubsel._validation import check_device
+from sksubsel._validation import check_device, fit_context
 from sksubsel.architectures import Architecture, as_architectures
 from sksubsel.architectures.arrays import bfs_places
 from sksubsel.nn.codec import GraphCodec, UnknownOperationWarning
@@ -161,7 +161,7 @@ class ArchitectureEncoder(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, archs: Iterable[Any], y: Any = None) -> Self:
         """Learn the embedding from architectures; none of them is trained.
 

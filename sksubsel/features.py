@@ -12,7 +12,6 @@ from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
-    _fit_context,
 )
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
@@ -21,7 +20,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sksubsel._blas import for_chunks, one_blas_thread
-from sksubsel._validation import check_device
+from sksubsel._validation import check_device, fit_context
 from sksubsel.base import InstancesMixin
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class InstanceFeatures(
         self.n_components = n_components
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     @one_blas_thread()
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn centre, scale and components.
@@ -283,7 +282,7 @@ class FeatureExtractor(
         self.device = device
         self.preprocess = preprocess
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
         """Copy the network, check the layer's name and run one instance through it.
 

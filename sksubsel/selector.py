@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from sksubsel._validation import check_budget, check_device
+from sksubsel._validation import check_budget, check_device, fit_context
 from sksubsel.features import InstanceFeatures, as_features
 from sksubsel.predictions import ArrayPredictions, as_predictions
 from sksubsel.samplers.coverage import CoverageIndex
@@ -191,7 +191,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, predictions: Predictions | ArrayLike, zoo: ModelZoo) -> Self:
         """Prepare what depends on the instances alone; in inductive mode, train the scorer.
 

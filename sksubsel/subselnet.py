@@ -6,18 +6,18 @@ import copy
 import time
 from importlib.metadata import version
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, check_memory
 
 from sksubsel._digest import digest
-from sksubsel._validation import check_budget, check_device, warn_caller
+from sksubsel._validation import check_budget, check_device, fit_context, warn_caller
 from sksubsel.approximator import ModelApproximator
 from sksubsel.architectures import as_architectures
 from sksubsel.encoder import ArchitectureEncoder
@@ -207,7 +207,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,
         archs: Iterable[Any],
@@ -280,7 +280,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         self.n_samples_ = len(zoo.y_)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def partial_fit(
         self,
         archs: Iterable[Any],
@@ -305,8 +305,9 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         y : array of shape (M,) or None
             The new instances' labels; None with a zoo.
         features : array-like of shape (M, F) or None, default=None
-            The new instances' features, where they are read from a file
-            (:class:`~sksubsel.extraction.StoredFeatures`) and not computed from X.
+            The new instances' features for the approximator, where its own are read from a file
+            (:class:`~sksubsel.extraction.StoredFeatures`) and not computed from X. A selector that
+            has `features` of its own asks these for all instances.
 
         Returns
         -------
@@ -346,7 +347,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
                 raise ValueError("y must be None where a zoo is given: it holds the labels")
             zoo = X
         else:
-            zoo = self.zoo_.append(X, cast("ArrayLike", y))  # which says so where there are none
+            zoo = self.zoo_.append(X, cast("ArrayLike", y))  # no labels are an error there
         zoo.check_architectures(archs)
         check_budget(self.selector_.budget, len(zoo.y_))
         times = [time.perf_counter()]
@@ -384,6 +385,22 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         self.selector_.prepare(budget)
         return self
+
+    @overload
+    def select(
+        self,
+        arch: list[Any],
+        budget: int | float | None = None,
+        random_state: int | np.random.Generator | None = None,
+    ) -> list[np.ndarray]: ...
+
+    @overload
+    def select(
+        self,
+        arch: Any,
+        budget: int | float | None = None,
+        random_state: int | np.random.Generator | None = None,
+    ) -> np.ndarray: ...
 
     def select(
         self,

@@ -11,17 +11,16 @@ from sklearn.base import (
     ClassifierMixin,
     MetaEstimatorMixin,
     RegressorMixin,
-    _fit_context,
     clone,
 )
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
 from sklearn.utils import assert_all_finite, column_or_1d, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from sksubsel._validation import available_where, fit_context
 from sksubsel.baselines import Random
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ class _SubsetEstimator(MetaEstimatorMixin, BaseEstimator):
         tags.input_tags.allow_nan = False  # selectors refuse it
         return tags
 
-    @available_if(_answers("predict"))
+    @available_where(_answers("predict"))
     def predict(self, X: Any) -> np.ndarray:
         """Predict with the estimator trained on the subset.
 
@@ -134,7 +133,7 @@ class _SubsetEstimator(MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         return self.estimator_.predict(X)
 
-    @available_if(_answers("score"))
+    @available_where(_answers("score"))
     def score(self, X, y):
         """Score of the estimator trained on the subset.
 
@@ -205,7 +204,7 @@ class SubsetClassifier(ClassifierMixin, _SubsetEstimator):
     (200, True)
     """
 
-    @_fit_context(prefer_skip_nested_validation=False)  # the estimator and the selector check
+    @fit_context(prefer_skip_nested_validation=False)  # the estimator and the selector check
     def fit(self, X: Any, y: ArrayLike, **selector_params: Any) -> Self:
         """Select rows and train on them.
 
@@ -238,7 +237,7 @@ class SubsetClassifier(ClassifierMixin, _SubsetEstimator):
                 stacklevel=4,
             )
 
-    @available_if(_answers("predict_proba"))
+    @available_where(_answers("predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of all classes of `fit`.
 
@@ -254,7 +253,7 @@ class SubsetClassifier(ClassifierMixin, _SubsetEstimator):
         check_is_fitted(self)
         return self._all_classes(self.estimator_.predict_proba(X), 0)
 
-    @available_if(_answers("predict_log_proba"))
+    @available_where(_answers("predict_log_proba"))
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Logarithm of `predict_proba`.
 
@@ -270,7 +269,7 @@ class SubsetClassifier(ClassifierMixin, _SubsetEstimator):
         check_is_fitted(self)
         return self._all_classes(self.estimator_.predict_log_proba(X), -np.inf)
 
-    @available_if(_answers("decision_function"))
+    @available_where(_answers("decision_function"))
     def decision_function(self, X: Any) -> np.ndarray:
         """Decision values of the estimator, completed for classes that the subset lacks.
 
@@ -352,7 +351,7 @@ class SubsetRegressor(RegressorMixin, _SubsetEstimator):
     100
     """
 
-    @_fit_context(prefer_skip_nested_validation=False)  # the estimator and the selector check
+    @fit_context(prefer_skip_nested_validation=False)  # the estimator and the selector check
     def fit(self, X: Any, y: ArrayLike, **selector_params: Any) -> Self:
         """Select rows and train on them.
 

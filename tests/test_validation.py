@@ -46,6 +46,9 @@ def test_device():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_where_there_is_none():
+    for device in ("meta", "fpga", "hpu"):
+        with pytest.raises(ValueError, match=f"device='{device}' was asked for, but torch cannot"):
+            check_device(device)
     with pytest.raises(ValueError, match="torch sees no CUDA device"):
         check_device("cuda")
 

@@ -7,13 +7,13 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from sksubsel._validation import check_finite
+from sksubsel._validation import check_finite, fit_context
 from sksubsel.base import InstancesMixin
 from sksubsel.baselines.recording import Recorder, Run, default_estimator, n_epochs_of
 from sksubsel.baselines.scores import confidence, loss
@@ -126,7 +126,7 @@ class TrainingDynamics(InstancesMixin, BaseEstimator):
         self.memory_limit = memory_limit
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: Any, y: Any) -> Self:
         """Train, and record.
 

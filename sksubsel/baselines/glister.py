@@ -123,7 +123,7 @@ class GLISTER(GradientSelector):
         self.estimator = estimator
         self.random_state = random_state
 
-    def fit(
+    def fit(  # type: ignore[override]  # what `fit_params` stands for
         self,
         X: ArrayLike,
         y: ArrayLike | None = None,

@@ -87,7 +87,7 @@ class BaseScoreSelector(BaseSelector):
         "random_state": ["random_state"],
     }
 
-    def fit(
+    def fit(  # type: ignore[override]  # what `fit_params` stands for
         self,
         X: ArrayLike,
         y: ArrayLike | None = None,

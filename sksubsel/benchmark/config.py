@@ -151,6 +151,8 @@ def _check_data(data, given):
     """A data set by its name, or files by their path; they are read later."""
     if not isinstance(data["transform"], bool):
         raise ValueError(f"[data] transform must be true or false; got {data['transform']!r}")
+    if data["transform"] and data["path"] is not None:
+        raise ValueError("[data] transform belongs to a data set's name; got a path")
     if data["path"] is None:
         for key in sorted(given & {"labels", "target"}):
             raise ValueError(f"[data] {key} belongs to a path; got {data[key]!r} without one")

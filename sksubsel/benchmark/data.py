@@ -45,9 +45,10 @@ def load_data(
     else:
         bunch = _own(path, labels, target, size)
     if transform and bunch.get("transform") is None:
-        raise ValueError(
-            f"[data] transform is of image data sets that have one; {path or name} has none"
-        )
+        raise ValueError(f"[data] transform is of image data sets that have one; {name} has none")
+    own = bunch["transform"] if transform else None
+    if own is not None and own.crop_padding and pool > 1:
+        raise ValueError(f"[data] pool must be 1 where the transform crops; got {pool}")
     # of image files only the rows that are used are ever decoded
     X, y = bunch["data"], bunch["target"]
     if len(fractions) != 3 or not np.isclose(sum(fractions), 1) or min(fractions) < 0:
@@ -76,7 +77,6 @@ def load_data(
         wrong = rng.permutation(len(y))[: round(label_noise * len(y))]
         n_classes = y.max() + 1
         y[wrong] = (y[wrong] + rng.integers(1, n_classes, len(wrong))) % n_classes
-    own = bunch["transform"] if transform else None
     return Data(_pool(X, pool), y, _pool(X_test, pool), y_test, held_out, own)
 
 

@@ -44,7 +44,7 @@ def report(source, html, reference, architecture, budget, device):
     else:
         from sksubsel.cli._comparison import Comparison
 
-        if not architecture is budget is device is None:
+        if any(given is not None for given in (architecture, budget, device)):
             raise click.UsageError("--architecture, --budget and --device belong to a saved net")
         found = Comparison(source, reference)
     found.print()

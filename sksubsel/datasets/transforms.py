@@ -61,8 +61,9 @@ class ImageTransform:
     def before(self, build: Callable) -> Callable:
         """A function that builds networks which transform their images themselves.
 
-        While a network trains each batch is augmented anew, by its recipe's `random_state`; when it
-        predicts, images are normalised alone.
+        While a network trains each batch is augmented anew, by its recipe's `random_state`, also
+        where statistics for batch normalisation are estimated; when it predicts, images are
+        normalised alone.
 
         Parameters
         ----------

@@ -9,8 +9,6 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import ArrayLike
     from typing_extensions import Self
 
@@ -23,7 +21,7 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    path : str or path, or list of these
+    path : str or path, or a list or tuple of these
         A ``.npy`` file of shape (N, F), as :func:`extract_features` makes it; or several whose rows
         follow one another, such as those of instances that came later.
 
@@ -46,7 +44,7 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
     (5,)
     """
 
-    def __init__(self, path: str | Path | list[str] | list[Path]):
+    def __init__(self, path: Any):
         self.path = path
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
@@ -94,9 +92,9 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
         return self._load(X)
 
     def _load(self, X):
-        paths = self.path if isinstance(self.path, list) else [self.path]
+        paths = list(self.path) if isinstance(self.path, (list, tuple)) else [self.path]
         if not paths:
-            raise ValueError("path must name at least one file; got an empty list")
+            raise ValueError(f"path must name at least one file; got {self.path!r}")
         parts = [_load_file(path) for path in paths]
         for path, part in zip(paths, parts):
             if part.shape[1] != parts[0].shape[1]:
@@ -109,7 +107,7 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"{', '.join(map(str, paths))} has the features of {n_stored} instances, X has "
                 f"{n_rows}; stored features are of all instances in their order "
-                "(of appended ones: partial_fit(..., features=))"
+                "(give those of appended ones to partial_fit, or name their file as well)"
             )
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from types import MethodType
 
 import numpy as np
 
+from sksubsel.datasets import ImageTransform
+from sksubsel.datasets.transformed import TransformedBuild
 from sksubsel.persistence.architectures import pack_architectures, unpack_architectures
 from sksubsel.persistence.kinds import (
     LABELS,
@@ -54,7 +57,7 @@ class _ZooLayout(EstimatorLayout):
 
 
 class _SpaceLayout(Layout):
-    """A search space, by what its constructor takes, which checks it."""
+    """A search space or a transform, by what its constructor takes, which checks it."""
 
     def __init__(self, cls, kind=plain):
         super().__init__(cls, dict.fromkeys(inspect.signature(cls).parameters, kind))
@@ -116,4 +119,6 @@ ZOO_LAYOUTS = [
     ),
     *map(_SpaceLayout, (DARTS, MLP, NASBench101, NASBench201, Transformer)),
     _SpaceLayout(Mixed, anything),
+    _SpaceLayout(ImageTransform),
+    Layout(TransformedBuild, {"transform": of_type(ImageTransform), "build": of_type(MethodType)}),
 ]

@@ -46,6 +46,11 @@ def figure_svg(figure) -> bytes:
     return file.getvalue()
 
 
+def as_text(name) -> str:
+    """A user's name for something as matplotlib draws it, dollars and all."""
+    return str(name).replace("$", r"\$")
+
+
 def curve_style(k: int) -> dict:
     """Colour, marker and dashes of the k-th curve; no two of the first 70 are the same."""
     return {

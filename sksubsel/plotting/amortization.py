@@ -11,6 +11,7 @@ import pandas as pd
 
 from sksubsel.metrics import amortized_cost
 from sksubsel.plotting._style import (
+    as_text,
     curve_style,
     finish_axes,
     log_scale_if_wide,
@@ -194,7 +195,7 @@ class AmortizationDisplay:
             (self.curves_[name],) = ax.plot(
                 served,
                 cost,
-                label=str(name),
+                label=as_text(name),
                 markersize=5.5,
                 markeredgecolor="white",
                 markeredgewidth=0.5,

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
-from sksubsel.plotting._style import colour_of, finish_axes, import_pyplot, tint
+from sksubsel.plotting._style import as_text, colour_of, finish_axes, import_pyplot, tint
 from sksubsel.samplers.kernels import check_rows
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class ScoreDistributionDisplay:
             )  # fmt: skip
         ax.set_xlim(-0.6, len(classes) - 0.4)
         turned = {"rotation": 90} if len(classes) >= _TURNED else {}
-        ax.set_xticks(range(len(classes)), [str(c) for c in classes], **turned)
+        ax.set_xticks(range(len(classes)), [as_text(c) for c in classes], **turned)
         ax.set(xlabel="Class", ylabel=self.score_name)
         finish_axes(ax, False)
         ax.grid(visible=False, axis="x")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from sksubsel._validation import check_finite, check_positive
-from sksubsel.plotting._style import import_pyplot
+from sksubsel.plotting._style import as_text, import_pyplot
 from sksubsel.samplers.kernels import check_rows
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class SubsetDisplay:
                 if (label, group) not in shown:
                     ax.text(left[group] + 0.1, middle, "none", color="0.45", va="center", size=7)
         ax.set(xlim=(-0.05, size[0] + 0.05), ylim=(size[1], -0.05), aspect="equal")
-        ax.set_yticks(middles, [str(c) for c in classes])
+        ax.set_yticks(middles, [as_text(c) for c in classes])
         ax.set_xticks([left[group] + block / 2 for group in _GROUPS], _GROUPS)
         ax.tick_params(length=0, top=False, labeltop=True, labelbottom=False)
         ax.spines[:].set_visible(False)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sksubsel.plotting._style import (
+    as_text,
     curve_style,
     finish_axes,
     log_scale_if_wide,
@@ -154,7 +155,7 @@ class TradeoffDisplay:
                 curve["y"].to_numpy(),
                 xerr=_bars(curve["x_error"]),
                 yerr=_bars(curve["y_error"]),
-                label=str(name),
+                label=as_text(name),
                 markersize=5.5,
                 markeredgecolor="white",
                 markeredgewidth=0.5,

@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from sksubsel.plotting._style import (
+    as_text,
     colour_of,
     dashes_of,
     finish_axes,
@@ -170,7 +171,7 @@ class TrainingDisplay:
             (self.lines_[label, part],) = ax.plot(
                 curve["epoch"].to_numpy(),
                 curve["value"].to_numpy(),
-                label=_name(label, part, labels, parts),
+                label=as_text(_name(label, part, labels, parts)),
                 markevery=max(1, -(-len(curve) // _N_MARKERS)),
                 **_style(k, parts.index(part)),
             )
@@ -187,7 +188,9 @@ class TrainingDisplay:
             return list(self.lines_.values())
         from matplotlib.lines import Line2D
 
-        names = [Line2D([], [], label=name, **_style(k, 0)) for k, name in enumerate(labels)]
+        names = [
+            Line2D([], [], label=as_text(name), **_style(k, 0)) for k, name in enumerate(labels)
+        ]
         kinds = [
             Line2D([], [], label=part, color="0.35", linestyle=dashes_of(k), linewidth=1.4)
             for k, part in enumerate(parts)

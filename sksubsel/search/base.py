@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, _fit_context
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sksubsel._parallel import Progress
-from sksubsel._validation import check_budget, check_instances
+from sksubsel._validation import available_where, check_budget, check_instances, fit_context
 from sksubsel.benchmark.checks import check_judging
 from sksubsel.search.trials import Trainer, Trial, Trials, check_selector
 from sksubsel.spaces import SearchSpace
@@ -90,19 +89,19 @@ def _refitted_proba(self):
 class BestEstimator(MetaEstimatorMixin, BaseEstimator):
     """Answers with `best_estimator_`."""
 
-    @available_if(_refitted)
+    @available_where(_refitted)
     def predict(self, X: ArrayLike) -> np.ndarray:
         """Predictions of the best architecture, trained on all instances, (N,)."""
         check_is_fitted(self, "best_estimator_")
         return self.best_estimator_.predict(X)
 
-    @available_if(_refitted_proba)
+    @available_where(_refitted_proba)
     def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Class probabilities of the best architecture, trained on all instances, (N, C)."""
         check_is_fitted(self, "best_estimator_")
         return self.best_estimator_.predict_proba(X)
 
-    @available_if(_refitted)
+    @available_where(_refitted)
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """Accuracy (R^2 for regression) of the best architecture, trained on all instances."""
         check_is_fitted(self, "best_estimator_")
@@ -142,7 +141,7 @@ class BaseSearch(BestEstimator, ABC):
         "verbose": ["verbose"],
     }
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,
         X: ArrayLike,

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from sksubsel._digest import digest
 from sksubsel._parallel import Progress
-from sksubsel._validation import check_budget, check_device, check_instances
+from sksubsel._validation import check_budget, check_device, check_instances, fit_context
 from sksubsel.benchmark.records import selector_key
 from sksubsel.benchmark.tasks import Selections, Training, kind_of
 from sksubsel.search.base import COUNT, BestEstimator
@@ -201,7 +200,7 @@ class DARTSSearch(BestEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Search.
 

@@ -12,15 +12,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from joblib import delayed
-from sklearn.base import BaseEstimator, _fit_context, clone, is_classifier, is_regressor
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 
 from sksubsel._digest import digest
 from sksubsel._parallel import Progress, run_tasks, threads_of_each
-from sksubsel._validation import check_device, check_finite, check_instances, check_X, label_codes
+from sksubsel._validation import (
+    available_where,
+    check_device,
+    check_finite,
+    check_instances,
+    check_X,
+    fit_context,
+    label_codes,
+)
 from sksubsel.architectures import as_architecture, as_architectures
 from sksubsel.networks import count_parameters
 from sksubsel.zoo.asking import new_outputs
@@ -185,8 +192,8 @@ class ModelZoo(BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    @available_if(_can_fit)
-    @_fit_context(prefer_skip_nested_validation=False)
+    @available_where(_can_fit)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(
         self,
         archs: Iterable[Any],

@@ -220,6 +220,12 @@ def test_behind_the_data_sets_transform(config, tmp_path, monkeypatch):
     assert load_data(**settings["data"] | {"transform": False}).transform is None
     with pytest.raises(ValueError, match="data sets that have one; digits has none"):
         digits(transform=True)
+    own.crop_padding = 1
+    with pytest.raises(ValueError, match="pool must be 1 where the transform crops; got 2"):
+        load_data(**settings["data"])
+    config.write_text(text.replace('name = "cifar10"', 'path = "X.npz"'))
+    with pytest.raises(ValueError, match="transform belongs to a data set's name; got a path"):
+        read_config(config)
     config.write_text(text.replace("transform = true", "transform = 1"))
     with pytest.raises(ValueError, match="transform must be true or false; got 1"):
         read_config(config)

@@ -11,7 +11,8 @@ from safetensors.numpy import load_file
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
-from sksubsel import SubSelNet
+from sksubsel import ModelApproximator, ModelZoo, SubSelNet, persistence
+from sksubsel.datasets import ImageTransform
 
 SCRIPT = Path(__file__).with_name("_outputs.py")
 HELPER = runpy.run_path(str(SCRIPT))
@@ -101,9 +102,9 @@ def devices(value, found=None):
         return set().union(*found.values())
     found[id(value)] = set()
     if isinstance(value, torch.nn.Module):
-        found[id(value)] = {str(part.device) for part in value.parameters()}
-    elif isinstance(value, (list, tuple)):
-        for part in value:
+        found[id(value)] = {str(part.device) for part in value.state_dict().values()}
+    elif isinstance(value, (list, tuple, dict)):
+        for part in value.values() if isinstance(value, dict) else value:
             devices(part, found)
     elif type(value).__module__.startswith(("sksubsel", "sklearn.frozen")):
         for name, part in getattr(value, "__dict__", {}).items():
@@ -113,17 +114,23 @@ def devices(value, found=None):
     return set().union(*found.values())
 
 
-def test_on_another_device(nets, folder, tmp_path):
-    """Every part moves; "meta" is a device that every machine has."""
-    for name in nets:
-        assert devices(SubSelNet.load(folder / name, device="meta")) == {"meta"}, name
-        assert devices(SubSelNet.load(folder / name)) == {"cpu"}, name
+def test_on_another_device(nets, folder, tmp_path, monkeypatch):
+    """Every part moves; "meta" is a device that every machine has, though not to compute on."""
+    with monkeypatch.context() as patch:
+        patch.setattr(persistence.net, "check_device", str)
+        for name in nets:
+            assert devices(SubSelNet.load(folder / name, device="meta")) == {"meta"}, name
+            assert devices(SubSelNet.load(folder / name)) == {"cpu"}, name
     net = SubSelNet.load(folder / "inductive-entropy").set_params(device="cuda")
     net.save(tmp_path / "net")
     assert devices(SubSelNet.load(tmp_path / "net")) == {"cpu", "cuda"}  # its parameters are kept
     assert devices(SubSelNet.load(tmp_path / "net", device="cpu")) == {"cpu"}
-    with pytest.raises(ValueError, match="device must be a torch device"):
-        SubSelNet.load(folder / "mean", device="nowhere")
+    for device, message in (
+        ("nowhere", "device must be a torch device"),
+        ("meta", "device='meta' was asked for, but torch cannot compute there"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            SubSelNet.load(folder / "mean", device=device)
 
 
 def test_frozen_parts_are_one_object(folder):
@@ -210,6 +217,17 @@ def test_a_sliced_zoo_is_written_as_such(tiny, tmp_path):
     again = SubSelNet.load(tmp_path / "net").zoo_
     assert len(again._base) == 3
     np.testing.assert_array_equal(again[[2, 1]].predictions_, zoo[[2, 1]].predictions_)
+
+
+def test_a_recipe_behind_a_transform(tiny, tmp_path):
+    transform = ImageTransform(mean=(0.3,), std=(0.2,), horizontal_flip=True)
+    recipe = clone(tiny.recipe).set_params(build=transform.before(tiny.space.build), max_epochs=1)
+    zoo = ModelZoo(recipe, random_state=0).fit(tiny.archs[:2], tiny.X, tiny.y)
+    mean = ModelApproximator(max_epochs=0)
+    net = SubSelNet(budget=10, encoder=tiny.encoder, approximator=mean, random_state=0)
+    net.fit(tiny.archs[:2], zoo).save(tmp_path / "net", include_zoo=True)
+    build = SubSelNet.load(tmp_path / "net").zoo_.estimator_.build
+    assert repr(build) == repr(recipe.build)
 
 
 def test_places_on_a_disk_are_not_kept(tiny, net, tmp_path):

@@ -1,6 +1,7 @@
 """Shapes that are known without running a network, and the heads that they tell."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,19 @@ def test_heads_however_they_are_split(split, monkeypatch):
     assert attention_in(symbolic) == [{"heads": 2, "channels": 8}]
     monkeypatch.setattr(trace, "_symbolic", lambda *args: (None, None))
     assert Architecture.from_module(network, IMAGES).hash == symbolic.hash
+
+
+def test_slices_of_a_whole_axis_are_nothing():
+    """As `torch.export` wrote a colon in 2.6; written here, since the newest leaves them out."""
+    slice_of, everything = torch.ops.aten.slice.Tensor, sys.maxsize
+    graph = fx.Graph()
+    x = graph.placeholder("x")
+    whole = graph.call_function(slice_of, (x, 0, 0, everything))
+    whole = graph.call_function(slice_of, (whole, 1))
+    part = graph.call_function(slice_of, (whole, 1, 0, 2))
+    graph.output(graph.call_function(slice_of, (part, 1, 0, everything, 2)))
+    trace._drop_whole_slices(graph)
+    assert [node.args[0] for node in graph.nodes if node.target is slice_of] == [x, part]
 
 
 def test_what_cannot_be_known_is_left_out():

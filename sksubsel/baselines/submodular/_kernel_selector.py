@@ -71,7 +71,7 @@ class CoverSelector(KernelSelector):
     }
     _stores_kernel = True
 
-    def fit(
+    def fit(  # type: ignore[override]  # what `fit_params` stands for
         self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> Self:
         """Rank the instances and select `budget` of them.

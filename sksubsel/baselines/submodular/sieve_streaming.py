@@ -6,11 +6,10 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from sksubsel._validation import check_budget, check_finite
+from sksubsel._validation import check_budget, check_finite, fit_context
 from sksubsel.base import BaseSelector
 from sksubsel.baselines._geometry import instance_features
 from sksubsel.baselines.submodular.similarity import FeatureSimilarity
@@ -121,7 +120,7 @@ class SieveStreaming(BaseSelector):
         self.n_references = n_references
         self.random_state = random_state
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """See the next rows of the stream.
 
