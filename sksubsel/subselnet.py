@@ -590,7 +590,8 @@ class SubSelNet(TransformerMixin, BaseEstimator):
     def __getattr__(self, name):
         if name == "zoo_" and "encoder_" in vars(self):
             raise AttributeError(
-                "this net was saved without its zoo; save(folder, include_zoo=True) writes it too"
+                "this net was saved without its zoo; save(folder, include_zoo=True) writes it too, "
+                "and partial_fit takes what the append of a ModelZoo returns"
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 

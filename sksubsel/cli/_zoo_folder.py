@@ -118,7 +118,15 @@ class ZooFolder:
             )
         archs = read_architectures(self.path / _ARCHITECTURES)
         zoo = self.make(settings, y, n_jobs=1, device=device, verbose=0)
-        return archs, zoo.fit(archs, X, y)
+        try:
+            return archs, zoo.fit(archs, X, y)
+        except ValueError as error:
+            if "made for other data" not in str(error):
+                raise
+            raise ValueError(
+                f"{self.path} was made for other data: DATA, --labels, --target and --image-size "
+                "must be those of `sksubsel zoo`"
+            ) from error
 
     def make(self, settings: dict, y, *, n_jobs, device, verbose) -> ModelZoo:
         """The unfitted zoo of some settings.

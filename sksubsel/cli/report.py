@@ -37,6 +37,10 @@ def report(source, html, reference, architecture, budget, device):
 
     Without --html a comparison's figures are saved beside its table.
     """
+    if html is not None and not html.resolve().parent.is_dir():
+        raise click.BadParameter(
+            f"{str(html)!r} must be in a folder that is there", param_hint="--html"
+        )
     if source.is_dir():
         from sksubsel.cli._net_report import NetReport
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import click
@@ -42,6 +43,7 @@ def select(net, architectures, budget, out, seed, device):
     Without --out they are printed, a line for each architecture.
     """
     from sksubsel.cli._architectures import given_architectures
+    from sksubsel.encoder import UnknownOperationWarning
     from sksubsel.subselnet import SubSelNet
 
     if out is not None and out.suffix not in _SUFFIXES:
@@ -51,7 +53,9 @@ def select(net, architectures, budget, out, seed, device):
     archs = given_architectures(architectures)
     fitted = SubSelNet.load(net, device=device)
     rows = fitted.select(archs, budget, seed)
-    novelty = fitted.novelty(archs)
+    with warnings.catch_warnings():  # `select` has said it
+        warnings.simplefilter("ignore", UnknownOperationWarning)
+        novelty = fitted.novelty(archs)
     document = {
         "net": str(net),
         "n_samples": fitted.n_samples_,
@@ -66,7 +70,8 @@ def select(net, architectures, budget, out, seed, device):
             print(*own)
     else:
         _write(out, archs, rows, document)
-        print(f"{len(rows[0])} of {fitted.n_samples_} rows for {len(archs)} architectures: {out}")
+        of = "1 architecture" if len(archs) == 1 else f"{len(archs)} architectures"
+        print(f"{len(rows[0])} of {fitted.n_samples_} rows for {of}: {out}")
     return Result(document)
 
 

@@ -216,6 +216,8 @@ def _write(folder, parts, objects):
             libraries[name] = version(name)
     content = {"libraries": libraries, "files": files, "objects": objects}
     (folder / DOCUMENT).write_bytes(dump_document(content))
+    for name in parts:  # safetensors lets nobody else read them, whatever the umask says
+        (folder / name).chmod((folder / DOCUMENT).stat().st_mode & 0o777)
 
 
 def _listed_files(files, reader):

@@ -121,7 +121,7 @@ class Writer:
         if type(value) not in self.layouts:
             raise TypeError(
                 f"{path} is {_describe(value)}, which a folder of numbers and text cannot hold: "
-                "save knows sksubsel's own classes and some of scikit-learn's transformers. "
+                "save knows most of sksubsel's classes and some of scikit-learn's transformers. "
                 "Save the net with joblib.dump instead (load that file only if you trust it)"
             )
         layout = self.layouts[type(value)]

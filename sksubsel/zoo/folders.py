@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import tempfile
 import uuid
 from pathlib import Path
 
@@ -125,9 +124,9 @@ class RemoteFolder:
 
 def write_atomically(path, write) -> None:
     """Write a file under a temporary name by ``write(file)``, then move it into place."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    name = path.with_name(f".{uuid.uuid4().hex}.tmp")  # tempfile's could be read by us alone
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(name, "xb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())

@@ -101,7 +101,7 @@ def test_zoo_of_other_settings(capsys):
     assert cli.main(["zoo", "digits", *ZOO]) == 1
     assert "made for other data" in capsys.readouterr().err
     assert cli.main(["fit", "digits", "--zoo", "zoo", "--out", "n"]) == 1
-    assert "made for other data" in capsys.readouterr().err
+    assert "zoo was made for other data: DATA, --labels, --target" in capsys.readouterr().err
 
 
 def test_zoo_of_a_file(capsys, tmp_path):
@@ -170,6 +170,19 @@ def test_select(capsys):
     assert [list(map(int, line.split())) for line in out] == [rows.tolist() for rows in wanted]
     fresh = run(capsys, *given, "--seed", "5")["selections"][0]["rows"]
     assert fresh == SubSelNet.load("whole").select(archs[0], 20, 5).tolist() != wanted[0].tolist()
+
+
+def test_an_unknown_operation_is_said_once(capsys):
+    with open("zoo/architectures.jsonl") as lines, open("odd.jsonl", "w") as file:
+        file.write(lines.readline().replace('"linear"', '"odd"', 1))
+    assert cli.main(["select", "net", "--architecture", "odd.jsonl"]) == 0
+    assert capsys.readouterr().err.count("'odd'") == 1
+
+
+def test_a_page_in_no_folder(capsys):
+    assert cli.main(["report", "net", "--html", "nowhere/net.html"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "'nowhere/net.html' must be in a folder that is there" in err
 
 
 def test_device(capsys):

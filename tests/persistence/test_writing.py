@@ -10,6 +10,7 @@ from sklearn.frozen import FrozenEstimator
 from sksubsel import ArchitectureClassifier, ModelApproximator, ModelZoo, SubSelNet, SubsetSelector
 from sksubsel.features import FeatureExtractor
 from sksubsel.persistence import net as module
+from sksubsel.zoo.folders import write_atomically
 
 
 class Own(TransformerMixin, BaseEstimator):
@@ -107,6 +108,16 @@ def test_new_and_empty_folders(net, tmp_path):
     net.save(str(tmp_path / "empty"))
     assert names(tmp_path) == {"a.b", "empty"}
     assert SubSelNet.load(str(tmp_path / "empty")).n_samples_ == 150
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+def test_who_may_read_it(net, tmp_path):
+    """Whoever may read what else is written here."""
+    net.save(tmp_path / "net", include_zoo=True)
+    write_atomically(tmp_path / "other", lambda file: file.write(b"x"))
+    (tmp_path / "plain").touch()
+    files = [*(tmp_path / "net").iterdir(), tmp_path / "other", tmp_path / "plain"]
+    assert len(files) == 5 and len({path.stat().st_mode for path in files}) == 1
 
 
 def test_overwriting(tiny, net, tmp_path):
