@@ -82,10 +82,11 @@ def tint(colour, share=0.25):
     return tuple(1 - share * (1 - part) for part in to_rgb(colour))
 
 
-def new_axes(legend: bool):
-    """Axes of a new figure, with room for a legend beside the curves if there will be one."""
+def new_axes(legend: bool, n_curves: int = 0):
+    """Axes of a new figure, with room for a legend of all curves beside them if there is one."""
     plt = import_pyplot()
-    _, ax = plt.subplots(figsize=(8.4 if legend else 5.2, 3.6), layout="constrained")
+    size = (8.4, max(3.6, 0.21 * n_curves)) if legend else (5.2, 3.6)
+    _, ax = plt.subplots(figsize=size, layout="constrained")
     return ax
 
 

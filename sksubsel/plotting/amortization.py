@@ -185,7 +185,7 @@ class AmortizationDisplay:
             If matplotlib is not installed.
         """
         if ax is None:
-            ax = new_axes(legend)
+            ax = new_axes(legend, len(self.times))
         self.ax_, self.figure_ = ax, ax.figure
         each = np.repeat(self.times["each"].to_numpy(dtype=float)[:, None], self.n_archs, axis=1)
         costs = amortized_cost(self.times["once"].to_numpy(dtype=float), each)

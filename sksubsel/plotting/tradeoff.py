@@ -146,7 +146,7 @@ class TradeoffDisplay:
             If matplotlib is not installed.
         """
         if ax is None:
-            ax = new_axes(legend)
+            ax = new_axes(legend, self.points["method"].nunique())
         self.ax_, self.figure_ = ax, ax.figure
         self.curves_ = {}
         for k, (name, curve) in enumerate(self.points.groupby("method", sort=False)):
@@ -171,13 +171,15 @@ class TradeoffDisplay:
 
 
 def _finish_axis(axis, name, values):
-    """Label an axis by the measure on it; ratios over a wide range go on a logarithmic scale."""
+    """Label an axis by the measure on it; a wide range goes on a logarithmic scale."""
     from matplotlib import ticker
 
     axis.set_label_text(_LABELS.get(name, name))
     if name in _LOG and log_scale_if_wide(axis, values):
         return
     if name in _PERCENT and np.abs(values).max() <= 1:
+        if values.max() > 10 * values.min():
+            log_scale_if_wide(axis, values)
         axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{100 * value:.4g}%"))
 
 

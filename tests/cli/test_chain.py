@@ -172,6 +172,7 @@ def test_select(capsys):
     assert fresh == SubSelNet.load("whole").select(archs[0], 20, 5).tolist() != wanted[0].tolist()
 
 
+@pytest.mark.filterwarnings("always:operations:UserWarning")
 def test_an_unknown_operation_is_said_once(capsys):
     with open("zoo/architectures.jsonl") as lines, open("odd.jsonl", "w") as file:
         file.write(lines.readline().replace('"linear"', '"odd"', 1))

@@ -93,3 +93,19 @@ def test_without_matplotlib(no_matplotlib):
     display = TradeoffDisplay.from_frame(table)
     with pytest.raises(ImportError, match=r"pip install 'sksubsel\[plot\]'"):
         display.plot()
+
+
+def test_many_methods_and_wide_losses():
+    """All names fit beside axes as high as they are; failures do not hide what works."""
+    names = [f"method {k}" for k in range(30)]
+    table = pd.DataFrame({"method": names, "budget": 0.1, "speedup": np.arange(1.0, 31)})
+    table["rar"] = np.geomspace(0.04, 0.8, 30)
+    display = TradeoffDisplay.from_frame(table).plot()
+    assert display.ax_.get_yscale() == "log"
+    display.figure_.canvas.draw()
+    labels = [label.get_text() for label in display.ax_.get_yticklabels()]
+    assert {"5%", "10%", "50%"} <= set(labels)
+    legend = display.ax_.get_legend().get_window_extent()
+    assert legend.height <= display.ax_.get_window_extent().height * 1.15
+    table.loc[0, "rar"] = -0.01  # better than all data
+    assert TradeoffDisplay.from_frame(table).plot().ax_.get_yscale() == "linear"
