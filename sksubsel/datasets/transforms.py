@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike
 
 
 class ImageTransform:
@@ -18,7 +20,7 @@ class ImageTransform:
 
     Parameters
     ----------
-    mean, std : sequences of float, one for each channel, or None, default=None
+    mean, std : array-likes of float, one for each channel, or None, default=None
         Subtracted, and divided by. None: images stay as they are.
     horizontal_flip, vertical_flip : bool, default=False
         Mirror half of the images, left to right or top to bottom.
@@ -38,22 +40,20 @@ class ImageTransform:
     def __init__(
         self,
         *,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
+        mean: ArrayLike | None = None,
+        std: ArrayLike | None = None,
         horizontal_flip: bool = False,
         vertical_flip: bool = False,
         crop_padding: int = 0,
     ):
-        if (mean is None) != (std is None) or (
-            mean is not None and std is not None and len(mean) != len(std)
-        ):
+        self.mean = None if mean is None else tuple(np.asarray(mean, dtype=float).tolist())
+        self.std = None if std is None else tuple(np.asarray(std, dtype=float).tolist())
+        if len(self.mean or ()) != len(self.std or ()):
             raise ValueError(f"mean and std must be of the same channels; got {mean} and {std}")
-        if std is not None and min(std) <= 0:
+        if self.std is not None and min(self.std) <= 0:
             raise ValueError(f"std must be positive; got {std}")
         if crop_padding < 0:
             raise ValueError(f"crop_padding must be at least 0; got {crop_padding}")
-        self.mean = mean
-        self.std = std
         self.horizontal_flip = horizontal_flip
         self.vertical_flip = vertical_flip
         self.crop_padding = crop_padding

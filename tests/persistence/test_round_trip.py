@@ -220,7 +220,7 @@ def test_a_sliced_zoo_is_written_as_such(tiny, tmp_path):
 
 
 def test_a_recipe_behind_a_transform(tiny, tmp_path):
-    transform = ImageTransform(mean=(0.3,), std=(0.2,), horizontal_flip=True)
+    transform = ImageTransform(mean=np.array([0.3]), std=[0.2], horizontal_flip=True)
     recipe = clone(tiny.recipe).set_params(build=transform.before(tiny.space.build), max_epochs=1)
     zoo = ModelZoo(recipe, random_state=0).fit(tiny.archs[:2], tiny.X, tiny.y)
     mean = ModelApproximator(max_epochs=0)
