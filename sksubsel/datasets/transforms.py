@@ -49,9 +49,9 @@ class ImageTransform:
         self.mean = None if mean is None else tuple(np.asarray(mean, dtype=float).tolist())
         self.std = None if std is None else tuple(np.asarray(std, dtype=float).tolist())
         if len(self.mean or ()) != len(self.std or ()):
-            raise ValueError(f"mean and std must be of the same channels; got {mean} and {std}")
+            raise ValueError(f"mean and std must be of the same channels; got {mean!r} and {std!r}")
         if self.std is not None and min(self.std) <= 0:
-            raise ValueError(f"std must be positive; got {std}")
+            raise ValueError(f"std must be positive; got {std!r}")
         if crop_padding < 0:
             raise ValueError(f"crop_padding must be at least 0; got {crop_padding}")
         self.horizontal_flip = horizontal_flip
