@@ -289,7 +289,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         new.device_ = check_device(self.device)
         if more is None:
             more = as_features(self.feature_transformer_.transform(zoo.X_[n_before:]))
-        new.features_ = np.concatenate([self.features_, more.astype(self.features_.dtype)])
+        new.features_ = np.concatenate([self.features_, more], dtype=self.features_.dtype)
         new.y_ = zoo.y_
         targets = new._targets(zoo)
         new.shape_ = targets.shape[1:]

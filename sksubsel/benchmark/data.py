@@ -44,9 +44,9 @@ def load_data(
         bunch = LOADERS[name](**({} if size is None else {"size": size}))
     else:
         bunch = _own(path, labels, target, size)
-    if transform and bunch.get("transform") is None:
+    own = bunch.get("transform") if transform else None
+    if transform and own is None:
         raise ValueError(f"[data] transform is of image data sets that have one; {name} has none")
-    own = bunch["transform"] if transform else None
     if own is not None and own.crop_padding and pool > 1:
         raise ValueError(f"[data] pool must be 1 where the transform crops; got {pool}")
     # of image files only the rows that are used are ever decoded

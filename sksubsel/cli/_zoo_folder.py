@@ -12,6 +12,7 @@ from sksubsel.benchmark.config import make_space
 from sksubsel.cli._architectures import read_architectures, to_line
 from sksubsel.zoo import ArchitectureClassifier, ArchitectureRegressor, ModelZoo
 from sksubsel.zoo.folders import write_atomically
+from sksubsel.zoo.store import ForeignStoreError
 
 _SETTINGS, _ARCHITECTURES, _STORE = "zoo.json", "architectures.jsonl", "store"
 _FORMAT = 1
@@ -120,9 +121,7 @@ class ZooFolder:
         zoo = self.make(settings, y, n_jobs=1, device=device, verbose=0)
         try:
             return archs, zoo.fit(archs, X, y)
-        except ValueError as error:
-            if "made for other data" not in str(error):
-                raise
+        except ForeignStoreError as error:
             raise ValueError(
                 f"{self.path} was made for other data: DATA, --labels, --target and --image-size "
                 "must be those of `sksubsel zoo`"

@@ -67,7 +67,8 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
             If it is no two-dimensional ``.npy`` file, or of another number of rows, or files
             differ in their number of features.
         """
-        self.shape_ = self._load(X).shape
+        parts = self._open(X)
+        self.shape_ = sum(map(len, parts)), parts[0].shape[1]
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -89,9 +90,11 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
             If X is of another length.
         """
         check_is_fitted(self)
-        return self._load(X)
+        parts = self._open(X)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def _load(self, X):
+    def _open(self, X):
+        """The files' features, memory-mapped, checked to be those of X."""
         paths = list(self.path) if isinstance(self.path, (list, tuple)) else [self.path]
         if not paths:
             raise ValueError(f"path must name at least one file; got {self.path!r}")
@@ -109,7 +112,7 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
                 f"{n_rows}; stored features are of all instances in their order "
                 "(give those of appended ones to partial_fit, or name their file as well)"
             )
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return parts
 
 
 def _load_file(path):

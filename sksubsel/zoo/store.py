@@ -59,6 +59,10 @@ def kept_seed(folder) -> int | None:
         return None
 
 
+class ForeignStoreError(ValueError):
+    """A store was made for other data or settings than those it is opened for."""
+
+
 class Store:
     """One ``.npz`` an architecture, written to a temporary name first and then moved into place.
 
@@ -78,9 +82,10 @@ class Store:
 
     Raises
     ------
+    ForeignStoreError
+        If the folder is a store made for other data or settings.
     ValueError
-        If the folder is a store made for other data or settings, or no store at all; if fsspec
-        does not know the protocol of a URL.
+        If it is no store at all; if fsspec does not know the protocol of a URL.
     ImportError
         If fsspec, or what it needs for the protocol, is not installed.
     """
@@ -109,7 +114,7 @@ class Store:
                 "this one"
             ) from error
         if found_format != _FORMAT or found_key != key:
-            raise ValueError(
+            raise ForeignStoreError(
                 f"store {self.folder} was made for other data, labels or training settings; give "
                 "another folder, or delete this one to train anew"
             )
