@@ -1,7 +1,7 @@
 """Is it the architecture? What a comparison's networks predict for unseen ones, and select.
 
 On the data, zoo and unseen architectures of a comparison's file (its folder is used, and gets what
-the unseen ones say when trained on all data, twice):
+the unseen ones say when trained on all data, twice, each time with as many seeds as the zoo's):
 
 1. Mean KL(p_trained || p_predicted) on the training instances, over the unseen architectures: of
    another training of the same architecture, the zoo's mean, one proxy network, the mean of the
@@ -74,8 +74,8 @@ def main():
     print(describe(), flush=True)
     data, unseen, seen, zoo, folder = open_folder(args.config, args.folder, args.jobs)
     first, second = (
-        ModelZoo(clone(zoo.estimator_), n_jobs=args.jobs, store=folder / f"unseen_{seed}",
-                 random_state=seed, verbose=1)
+        ModelZoo(clone(zoo.estimator_), n_seeds=zoo.n_seeds, n_jobs=args.jobs,
+                 store=folder / f"unseen_{seed}", random_state=seed, verbose=1)
         .fit(unseen, data.X, data.y, X_val=data.X_test, y_val=data.y_test)
         for seed in (1, 2)
     )  # fmt: skip

@@ -248,8 +248,16 @@ def _device_name(device):
 
 
 def _processor():
+    """Its name, with family and model where Linux tells: a cloud names generations alike."""
     try:
         with open("/proc/cpuinfo") as file:
-            return next(line.split(":")[1].strip() for line in file if "model name" in line)
-    except (OSError, StopIteration):
-        return platform.processor() or "unknown processor"
+            lines = file.read().partition("\n\n")[0].splitlines()
+    except OSError:
+        lines = []
+    told = {
+        name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)
+    }
+    name = told.get("model name") or platform.processor() or "unknown processor"
+    if {"cpu family", "model"} <= set(told):
+        name += f" (family {told['cpu family']}, model {told['model']})"
+    return name
