@@ -257,13 +257,15 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return [] if self.scorer_ is None else self.scorer_.history
 
-    def prepare(self, budget: int | float | None = None) -> Self:
+    def prepare(self, budget: int | float | None = None, n_subsets: int | None = None) -> Self:
         """Compute now, and not in the next `select`, what all architectures share.
 
         Parameters
         ----------
         budget : int, float or None
             None: that of the constructor.
+        n_subsets : int or None, default=None
+            Prepare for `select_disjoint` with so many.
 
         Returns
         -------
@@ -273,7 +275,8 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         budget = check_budget(self.budget if budget is None else budget, self.n_samples_)
         if self.design_ is not None:
             self.design_.prepare(budget, stratify=self.stratify)
-            self._shared_design(self._n_shared(budget))
+            for part in _parts(n_subsets):
+                self._shared_design(self._n_shared(budget), part)
         return self
 
     def select(
@@ -298,12 +301,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             Ascending.
         """
         check_is_fitted(self)
-        predictions = as_predictions(predictions, self.n_samples_, self.n_outputs_)
-        if len(predictions) != 1:
-            raise ValueError(
-                f"select takes the predictions of one architecture; got {len(predictions)} "
-                "(transform takes many)"
-            )
+        predictions = self._check_one(predictions)
         budget = check_budget(self.budget if budget is None else budget, self.n_samples_)
         rng = np.random.default_rng(self.seed_ if random_state is None else random_state)
         if self.diversity == "design":
@@ -322,6 +320,57 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         log_weights = self._log_weights(predictions, "transductive", budget)
         second = self._draw(log_weights, predictions, budget - n_first, rng, first)
         return np.sort(np.concatenate([first, second]))
+
+    def select_disjoint(
+        self,
+        predictions: Predictions | ArrayLike,
+        n_subsets: int,
+        budget: int | float | None = None,
+        random_state: int | np.random.Generator | None = None,
+    ) -> np.ndarray:
+        """Subsets with no row in common, for a training in which they take turns.
+
+        Other rows in each epoch teach more than the same ones again and cost no more to train on:
+        see :class:`~sksubsel.baselines.adaptive.TurnsStrategy`. "design" makes a design of each of
+        `n_subsets` random parts of the rows; otherwise one selection is dealt out at random.
+
+        Parameters
+        ----------
+        predictions : Predictions of one architecture, or float array (N, C) or (1, N, C)
+        n_subsets : int
+            K.
+        budget : int, float or None
+            B, of each subset. None: that of the constructor.
+        random_state : int, Generator or None
+            As in `select`.
+
+        Returns
+        -------
+        ndarray of shape (K, B), int64
+            Each ascending.
+
+        Raises
+        ------
+        ValueError
+            If K subsets of B rows are more than there are.
+        """
+        check_is_fitted(self)
+        predictions = self._check_one(predictions)
+        budget = check_budget(self.budget if budget is None else budget, self.n_samples_)
+        if isinstance(n_subsets, bool) or not isinstance(n_subsets, Integral) or n_subsets < 1:
+            raise ValueError(f"n_subsets must be an int of at least 1; got {n_subsets!r}")
+        if n_subsets * budget > self.n_samples_:
+            raise ValueError(
+                f"n_subsets must be at most {self.n_samples_ // budget}, the subsets of {budget} "
+                f"of {self.n_samples_} rows; got {n_subsets}"
+            )
+        if self.diversity == "design":
+            parts = _parts(n_subsets)
+            return np.stack([self._by_design(predictions, budget, part) for part in parts])
+        rows = self.select(predictions, n_subsets * budget, random_state)
+        rng = np.random.default_rng(self.seed_ if random_state is None else random_state)
+        rows = rows[np.lexsort((rng.random(len(rows)), self.strata_[rows]))]
+        return np.sort(rows.reshape(budget, n_subsets).T, axis=1)
 
     def is_shared(self, budget: int | float | None = None) -> bool:
         """Whether all architectures get the same rows: a design made for the zoo's mean."""
@@ -380,6 +429,16 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
                 scores.append(train_score(zoo, zoo.architectures_[a], rows, self.seed_))
         return float(np.mean(scores))
 
+    def _check_one(self, predictions):
+        """Predictions of one architecture."""
+        predictions = as_predictions(predictions, self.n_samples_, self.n_outputs_)
+        if len(predictions) != 1:
+            raise ValueError(
+                f"predictions must be of one architecture; got {len(predictions)} (transform "
+                "takes many)"
+            )
+        return predictions
+
     def _draw(self, log_weights, predictions, budget, rng, first=None):
         """B rows by the chosen diversity, none of them among the rows taken `first`."""
         if self.diversity == "entropy":
@@ -415,14 +474,15 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             random_state=self.seed_,
         )
         self._shared = {}
+        self.__dict__.pop("_of_parts", None)  # of a fit before
         self.prepare(budget)
         if not keep_mean:
             self._mean = None  # (N, C) that nothing needs any more
 
-    def _by_design(self, predictions, budget):
+    def _by_design(self, predictions, budget, part=None):
         """Rows of a design, ascending: shared ones first, then those for this architecture."""
         n_shared = self._n_shared(budget)
-        first = self._shared_design(n_shared)
+        first = self._shared_design(n_shared, part)
         if n_shared == budget:
             return np.sort(first)
         assert self.design_ is not None  # as `diversity` says
@@ -430,20 +490,34 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             lambda rows: self._standardised(predictions.rows(rows)[0]),
             budget - n_shared,
             stratify=self.stratify,
+            candidates=self._part(part),
             selected=first,
         ).rows
         return np.sort(np.concatenate([first, rows]))
 
-    def _shared_design(self, budget):
+    def _shared_design(self, budget, part=None):
         """The design for the zoo's mean predictions, kept for each budget asked for."""
         if budget == 0:
             return np.empty(0, dtype=np.int64)
-        if budget not in self._shared:
+        # those of parts are kept as long as this object lives, and not in files
+        kept = self._shared if part is None else self.__dict__.setdefault("_of_parts", {})
+        key = budget if part is None else (budget, *part)
+        if key not in kept:
             assert self.design_ is not None
             target = self._standardised(self._mean)
-            design = self.design_.select(target, budget, stratify=self.stratify)
-            self._shared[budget] = design.rows
-        return self._shared[budget]
+            design = self.design_.select(
+                target, budget, stratify=self.stratify, candidates=self._part(part)
+            )
+            kept[key] = design.rows
+        return kept[key]
+
+    def _part(self, part):
+        """Rows of the k-th of K parts; None: all."""
+        if part is None:
+            return None
+        assert self.design_ is not None  # as `diversity` says
+        place, n_parts = part
+        return self.design_.parts(n_parts)[place]
 
     def _n_shared(self, budget):
         if self._all_shared:  # a design of its own would be the same for each architecture
@@ -493,3 +567,8 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             return predictions.features
         features = InstanceFeatures() if self.features is None else clone(self.features)
         return as_features(features.fit_transform(zoo.X_))
+
+
+def _parts(n_subsets):
+    """The k-th of K parts, for each k, as `SubsetSelector._part` takes them; None: all rows."""
+    return [None] if n_subsets is None else [(k, n_subsets) for k in range(n_subsets)]

@@ -367,7 +367,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         }
         return self
 
-    def prepare(self, budget: int | float | None = None) -> Self:
+    def prepare(self, budget: int | float | None = None, n_subsets: int | None = None) -> Self:
         """Compute now, and not in the next `select`, what all architectures share.
 
         It is kept, and changes no result. A net loaded from a file, or asked for another budget
@@ -377,13 +377,15 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         ----------
         budget : int, float or None
             None: that of the constructor.
+        n_subsets : int or None, default=None
+            Prepare for `select_disjoint` with so many.
 
         Returns
         -------
         self
         """
         check_is_fitted(self)
-        self.selector_.prepare(budget)
+        self.selector_.prepare(budget, *(() if n_subsets is None else (n_subsets,)))
         return self
 
     @overload
@@ -435,6 +437,46 @@ class SubSelNet(TransformerMixin, BaseEstimator):
             for a in range(len(predictions))
         ]
         return rows[0] if single else rows
+
+    def select_disjoint(
+        self,
+        arch: Any,
+        n_subsets: int,
+        budget: int | float | None = None,
+        random_state: int | np.random.Generator | None = None,
+    ) -> np.ndarray:
+        """Subsets with no row in common, for a training in which they take turns.
+
+        Other rows in each epoch teach more than the same ones again, and a training on them takes
+        no longer; what is paid for are more selections, which by default are shared by all
+        architectures.
+
+        Parameters
+        ----------
+        arch : architecture
+        n_subsets : int
+            K.
+        budget : int, float or None
+            B, of each subset. None: that of the constructor.
+        random_state : int, Generator or None
+            As in `select`.
+
+        Returns
+        -------
+        ndarray of shape (K, B), int64
+            Each ascending. A training on them has a
+            ``SubsetCallback(TurnsStrategy(subsets), budget=B)`` among its callbacks, see
+            :class:`~sksubsel.baselines.adaptive.TurnsStrategy`.
+
+        Raises
+        ------
+        ValueError
+            If K subsets of B rows are more than there are.
+        """
+        predictions, single = self._predict(arch, self._is_shared(budget))
+        if not single:
+            raise TypeError("select_disjoint takes one architecture; got a list")
+        return self.selector_.select_disjoint(predictions, n_subsets, budget, random_state)
 
     def transform(self, archs: Any) -> np.ndarray:
         """Rows for each architecture, int64 (A, B)."""

@@ -227,3 +227,70 @@ def test_prepare_changes_no_result(tiny):
         plain.prepare(0)
     with pytest.raises(NotFittedError):
         SubsetSelector().prepare()
+
+
+@pytest.mark.parametrize("diversity", ["design", "entropy", "coverage"])
+@pytest.mark.parametrize("mode", MODES)
+def test_disjoint_subsets(tiny, mode, diversity):
+    A = tiny.predictions[0]
+    selector = fit(tiny, mode=mode, diversity=diversity)
+    subsets = selector.select_disjoint(A, 3, 40)
+    assert subsets.shape == (3, 40)
+    assert subsets.dtype == np.int64
+    assert len(np.unique(subsets)) == 120
+    assert (np.diff(subsets, axis=1) > 0).all()
+    shares = np.array([np.bincount(tiny.zoo.y_[rows], minlength=10) for rows in subsets])
+    assert (np.ptp(shares, axis=0) <= 2).all()
+    np.testing.assert_array_equal(subsets, selector.select_disjoint(A, 3, 40))
+    np.testing.assert_array_equal(
+        np.sort(selector.select_disjoint(A, 5, 30), axis=None), np.arange(150)
+    )
+    np.testing.assert_array_equal(selector.select_disjoint(A, 1), [selector.select(A)])
+
+
+def test_disjoint_designs_are_designs_of_parts(tiny):
+    A, B = tiny.predictions[0], tiny.predictions[1]
+    shared, own = (fit(tiny, mode=m, diversity="design") for m in ("inductive", "transductive"))
+    mean = tiny.zoo.predictions_.mean(axis=0, dtype=np.float32)
+    for selector, target in ((shared, mean), (own, np.asarray(A)[0])):
+        index = selector.design_
+        subsets = selector.select_disjoint(A, 2, 20)
+        for rows, part in zip(subsets, index.parts(2)):
+            wanted = index.select(target, 20, candidates=part).rows
+            np.testing.assert_array_equal(rows, np.sort(wanted))
+    assert (shared.select_disjoint(A, 2) == shared.select_disjoint(B, 2)).all()
+    assert (own.select_disjoint(A, 2) != own.select_disjoint(B, 2)).any()
+    half = fit(tiny, mode="hybrid", diversity="design").select_disjoint(A, 2, 20)
+    first = shared.select_disjoint(A, 2, 10)
+    assert all(np.isin(some, rows).all() for some, rows in zip(first, half))
+
+
+def test_disjoint_subsets_prepared(tiny, monkeypatch):
+    """What all architectures share is made once, and again where the zoo is another."""
+    A = tiny.predictions[0]
+    selector = fit(tiny, mode="inductive", diversity="design")
+    wanted = clone(selector).fit(tiny.seen_predictions, tiny.zoo).select_disjoint(A, 2, 20)
+    selector.prepare(20, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(selector.design_, "select", None)  # to call it would fail
+        np.testing.assert_array_equal(selector.select_disjoint(A, 2, 20), wanted)
+    part = tiny.zoo[[4, 1, 2]]
+    anything = np.full((3, 150, 10), 0.1, dtype=np.float32)
+    selector.fit(anything, part)
+    fresh = clone(selector).fit(anything, part)
+    again = selector.select_disjoint(anything[0], 2, 20)
+    np.testing.assert_array_equal(again, fresh.select_disjoint(anything[0], 2, 20))
+    assert (again != wanted).any()
+
+
+@pytest.mark.parametrize("n_subsets", [0, -1, 1.5, True, "2", None])
+def test_impossible_numbers_of_subsets(tiny, n_subsets):
+    with pytest.raises(ValueError, match="n_subsets must be an int"):
+        fit(tiny).select_disjoint(tiny.predictions[0], n_subsets)
+
+
+def test_too_many_subsets(tiny):
+    with pytest.raises(ValueError, match="at most 3, the subsets of 40 of 150 rows; got 4"):
+        fit(tiny).select_disjoint(tiny.predictions[0], 4, 40)
+    with pytest.raises(ValueError, match="one architecture"):
+        fit(tiny).select_disjoint(tiny.predictions, 2)

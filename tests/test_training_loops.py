@@ -17,7 +17,7 @@ BLOCKS = re.findall(r"^```python( skip)?\n(.*?)^```$", PAGE.read_text(), re.DOTA
 
 def test_all_are_python():
     assert len(BLOCKS) == PAGE.read_text().count("```") // 2
-    assert [skip for skip, _ in BLOCKS].count("") == 3
+    assert [skip for skip, _ in BLOCKS].count("") == 5
     for _, code in BLOCKS:
         compile(code, str(PAGE), "exec")
 
@@ -31,7 +31,7 @@ def test_the_examples_run(tiny, tmp_path, monkeypatch):
             value = 20 * k + 150 * (label == "light")
             image = Image.new("RGB", (260 + k, 300), (value, 10 * k, value))
             image.save(tmp_path / "pictures" / label / f"{k}.png")
-    first, second, third = (code for skip, code in BLOCKS if not skip)
+    first, second, turns, callback, third = (code for skip, code in BLOCKS if not skip)
     names: dict = {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -49,6 +49,14 @@ def test_the_examples_run(tiny, tmp_path, monkeypatch):
         names["arch"] = tiny.archs[0]
         exec(second, names)
         assert names["soft"].shape == (40, 10) and names["targets"].shape[1] == 10
+
+        exec(turns, names)
+        subsets = names["subsets"]
+        assert subsets.shape == (4, 40) and len(np.unique(subsets)) == 160
+        assert len(names["loader"].dataset) == 40
+        exec(callback, names)
+        trained_on = [np.sort(one["rows"]) for one in names["model"].callbacks[-1].history_]
+        np.testing.assert_array_equal(trained_on, np.concatenate([subsets, subsets]))
 
         names["network"] = nn.Sequential()
         names["network"].add_module("conv", nn.Conv2d(3, 4, 7, stride=7))

@@ -6,10 +6,12 @@ from sksubsel.benchmark.config import read_config
 from sksubsel.benchmark.meter import Meter
 from sksubsel.benchmark.run import run_config
 from sksubsel.benchmark.summary import LEGEND, format_table, rank_agreement, speedup_at, summarize
+from sksubsel.benchmark.turns import InTurns
 
 __all__ = [
     "FULL_DATA",
     "LEGEND",
+    "InTurns",
     "Meter",
     "compare",
     "format_table",

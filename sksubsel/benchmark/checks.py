@@ -10,9 +10,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sksubsel._validation import check_budget, check_X
-from sksubsel.baselines import SubsetCallback
 from sksubsel.benchmark.records import data_key, zoo_of
 from sksubsel.benchmark.tasks import kind_of
+from sksubsel.benchmark.turns import net_of
 from sksubsel.subselnet import SubSelNet
 
 __all__ = [
@@ -95,12 +95,13 @@ def check_selectors(selectors, seeds, soft_targets, zoo, archs) -> dict:
         for one in _each(selector, seeds, f"selectors[{name!r}]"):
             if one is None or kind_of(one) is None:
                 raise ValueError(
-                    f"selectors[{name!r}] must be a fitted SubSelNet, a selector of (X, y), a "
-                    f"SubsetCallback or a callable; got {one!r}"
+                    f"selectors[{name!r}] must be a fitted SubSelNet, InTurns, a selector of "
+                    f"(X, y), a SubsetCallback or a callable; got {one!r}"
                 )
-            if isinstance(one, SubSelNet):
-                _check_net(one, f"selectors[{name!r}]", zoo)
-                _warn_of_seen(one, name, archs)
+            net = net_of(one)
+            if net is not None:
+                _check_net(net, f"selectors[{name!r}]", zoo)
+                _warn_of_seen(net, name, archs)
             elif kind_of(one) == "rows":
                 one._validate_params()
     given = dict(soft_targets) if isinstance(soft_targets, Mapping) else {}
@@ -108,7 +109,8 @@ def check_selectors(selectors, seeds, soft_targets, zoo, archs) -> dict:
     if sources and zoo.task_ == "regression":
         raise ValueError("soft_targets must be empty for regression; got " + str(list(sources)))
     for name, source in sources.items():
-        if name not in selectors or isinstance(selectors[name], SubsetCallback):
+        own = _each(selectors.get(name), seeds, name)
+        if any(kind_of(one) not in ("net", "rows", "function") for one in own):
             raise ValueError(f"soft_targets must name selectors of rows; got {name!r}")
         for one in _each(source, seeds, f"soft_targets[{name!r}]"):
             if not isinstance(one, SubSelNet):

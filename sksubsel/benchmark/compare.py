@@ -65,7 +65,8 @@ def compare(
     selectors : dict
         By the name that each has in the table, one of
 
-        - a fitted :class:`~sksubsel.SubSelNet`, or a list of them, one for each seed;
+        - a fitted :class:`~sksubsel.SubSelNet`, or one :class:`InTurns`, or a list of them, one
+          for each seed;
         - an unfitted selector of (X, y), such as ``Random()``, fitted for each budget and seed;
           its `sample_weight_` are used;
         - a :class:`~sksubsel.baselines.SubsetCallback`, which selects while a network trains; it
@@ -320,7 +321,7 @@ def _prepare(tasks):
     times: dict = {}
     out = []
     for task in tasks:
-        if kind_of(task.selector) != "net":
+        if kind_of(task.selector) not in ("net", "turns"):
             out.append(task)
             continue
         fit_time = sum(task.selector.fit_times_.values())

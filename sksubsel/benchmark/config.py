@@ -70,7 +70,8 @@ def read_config(path: str | Path) -> dict:
       `sksubsel.baselines.adaptive` (``every`` and ``warm_start`` go to the SubsetCallback) or
       "SubSelNet", and its parameters; a table with a ``class`` among these is an estimator. For a
       SubSelNet also ``zoo_size``, to learn from so many of the zoo's trained networks;
-      ``per_seed = true``, for a selection with each seed's own random numbers; and
+      ``per_seed = true``, for a selection with each seed's own random numbers;
+      ``turns = K``, for K subsets that take turns in the epochs (:class:`InTurns`); and
       ``another_kind = true``, to train each architecture on what is selected for one of another
       space. For any selector
       of rows ``soft_targets = "NAME"``, to train also on the probabilities that the SubSelNet of
@@ -135,16 +136,27 @@ def read_config(path: str | Path) -> dict:
     nets = [
         name
         for name, (selector, options) in made.items()
-        if isinstance(selector, SubSelNet) and not options.get("another_kind")
+        if isinstance(selector, SubSelNet) and not {"another_kind", "turns"} & set(options)
     ]
     for name, (_, options) in made.items():
         if options.get("another_kind") and not isinstance(space, spaces.Mixed):
             raise ValueError(
                 f"[selectors.{name!r}] another_kind needs [space] name = 'Mixed'; got {space!r}"
             )
+        if "turns" in options:
+            _check_turns(name, options)
         if "soft_targets" in options:
             _one_of(options["soft_targets"], nets, f"[selectors.{name!r}] soft_targets")
     return config
+
+
+def _check_turns(name, options):
+    turns, where = options["turns"], f"[selectors.{name!r}] turns"
+    if not isinstance(turns, int) or isinstance(turns, bool) or turns < 1:
+        raise ValueError(f"{where} must be an int of at least 1; got {turns!r}")
+    others = {"another_kind", "soft_targets"} & set(options)
+    if others:
+        raise ValueError(f"{where} does not go with {sorted(others)}")
 
 
 def _check_data(data, given):
@@ -190,7 +202,9 @@ def make_selector(name, spec):
     """A selector as a section describes it, and what of it is not a parameter of its class."""
     spec = dict(spec)
     own = {"soft_targets"} | (
-        {"zoo_size", "per_seed", "another_kind"} if spec.get("class") == "SubSelNet" else set()
+        {"zoo_size", "per_seed", "another_kind", "turns"}
+        if spec.get("class") == "SubSelNet"
+        else set()
     )
     options = {key: spec.pop(key) for key in own & set(spec)}
     cls = _class(spec, f"[selectors.{name!r}]", (SubSelNet, BaseSelector, adaptive.Strategy))

@@ -15,6 +15,7 @@ from sksubsel.benchmark.compare import compare, read_table
 from sksubsel.benchmark.config import check_names, make_selector, make_space, read_config
 from sksubsel.benchmark.data import load_data
 from sksubsel.benchmark.records import run_key
+from sksubsel.benchmark.turns import InTurns
 from sksubsel.selector import SubsetSelector
 from sksubsel.subselnet import SubSelNet
 from sksubsel.zoo import ArchitectureClassifier, ModelZoo
@@ -163,6 +164,8 @@ def fit_selector(name, config, data, drawn, seen, zoo, folder, seeds, device=Non
         prototype.set_params(random_state=0)
     each = [seen, zoo] if "zoo_size" not in options else _part(zoo, options["zoo_size"])
     fitted = [_fit_net(prototype, each, s) for s in (seeds if options.get("per_seed") else [None])]
+    if "turns" in options:
+        fitted = [InTurns(net, options["turns"]) for net in fitted]
     if options.get("another_kind"):
         fitted = [ForAnotherKind(net, drawn) for net in fitted]
     return (fitted if options.get("per_seed") else fitted[0]), options

@@ -16,8 +16,10 @@ from threadpoolctl import threadpool_limits
 from sksubsel._net import torch_threads
 from sksubsel.base import BaseSelector
 from sksubsel.baselines import SubsetCallback
+from sksubsel.baselines.adaptive import TurnsStrategy
 from sksubsel.benchmark import records
 from sksubsel.benchmark.meter import Meter
+from sksubsel.benchmark.turns import InTurns
 from sksubsel.samplers.kernels import check_rows
 from sksubsel.subselnet import SubSelNet
 
@@ -77,7 +79,8 @@ def kind_of(selector) -> str | None:
     """What sort of selector it is; None if it is none."""
     if selector is None:
         return "full"
-    for kind, cls in (("net", SubSelNet), ("rows", BaseSelector), ("callback", SubsetCallback)):
+    kinds = {"net": SubSelNet, "turns": InTurns, "rows": BaseSelector, "callback": SubsetCallback}
+    for kind, cls in kinds.items():
         if isinstance(selector, cls):
             return kind
     return "function" if callable(selector) and not isinstance(selector, type) else None
@@ -137,7 +140,8 @@ class Selections:
             return Chosen()
         if self.kind == "chosen":
             return self.selector
-        architecture = training.arch.hash if self.kind in ("net", "function") else None
+        alike = self.kind in ("rows", "callback")
+        architecture = None if alike else training.arch.hash
         of = (training.budget, training.seed, architecture)
         if of != self._of:  # else the same rows, trained on in another way
             self._of, self._last = of, getattr(self, f"_by_{self.kind}")(training, device)
@@ -158,6 +162,12 @@ class Selections:
         with Meter(device) as meter:
             rows = self.selector.select(training.arch, training.budget, training.seed)
         return Chosen(rows, meter=meter)
+
+    def _by_turns(self, training, device):
+        chosen = self._by_net(training, device)
+        turns = TurnsStrategy(chosen.rows)
+        callback = SubsetCallback(turns, budget=training.budget, keep_rows=False)
+        return Chosen(callback=callback, meter=chosen.meter)
 
     def _by_rows(self, training, device):
         X, y = self.zoo.X_, self.zoo.y_
@@ -195,8 +205,9 @@ def _train(training, chosen, task, zoo, judging, device):
     training_time = meter.seconds
     if chosen.callback is not None:
         n_selected = round(float(np.mean([epoch["n_train"] for epoch in model.history_])))
-        selection_time = float(sum(row["seconds"] for row in chosen.callback.history_))
-        training_time -= selection_time
+        meanwhile = float(sum(row["seconds"] for row in chosen.callback.history_))
+        selection_time += meanwhile
+        training_time -= meanwhile
     X_test, y_test = judging["test"]
     predicted = model.predict(X_test)
     if zoo.task_ == "classification":

@@ -196,5 +196,6 @@ PART_LAYOUTS = [
             "_all_shared": flag,
             "_shared": rows_by_budget,
         },
+        derived=("_of_parts",),
     ),
 ]

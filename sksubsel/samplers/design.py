@@ -274,6 +274,17 @@ class DesignIndex:
         order = np.argsort(np.concatenate(pace), kind="stable")
         return Design(*(np.concatenate(parts)[order] for parts in zip(*designs)))
 
+    def parts(self, n_parts: int) -> list:
+        """The rows dealt out at random to so many parts, to each as many of every stratum.
+
+        Returns
+        -------
+        list of int64 ndarrays
+            Ascending; their sizes, and those of each stratum in them, differ by one at most.
+        """
+        order = np.lexsort((self._turn, self.strata))
+        return [np.sort(order[part::n_parts]) for part in range(n_parts)]
+
     def _design(self, pool, labels, target, columns, groups, quotas, allowed, selected):
         """Choice of ``quotas`` rows of each group from a pool."""
         if callable(target):
@@ -297,14 +308,17 @@ class DesignIndex:
                 ridge.add(self.fourier(self.inputs[selected]) @ pool.basis, labels[selected])
             return ridge
 
-        places, groups = np.arange(len(pool.rows)), groups[pool.rows]
-        ridge, free, known = regression(places), allowed[pool.rows], len(selected)
+        places, groups, known = np.arange(len(pool.rows)), groups[pool.rows], len(selected)
+        may = np.flatnonzero(allowed[pool.rows])
+        if 2 * len(may) <= len(places):  # else a copy of most features is dearer than their gains
+            places = may
+        ridge, free = regression(places), allowed[pool.rows[places]]
         error -= ridge.explained()
-        chosen, gains = grow(ridge, groups, free, quotas, known)
+        chosen, gains = grow(ridge, groups[places], free, quotas, known)
         if self.n_sweeps:
-            chosen = exchange(ridge, groups, free, chosen, self.n_sweeps, known)
+            chosen = exchange(ridge, groups[places], free, chosen, self.n_sweeps, known)
             # in the order in which greedy would have chosen them
-            places = np.sort(chosen)
+            places = np.sort(places[chosen])
             chosen, gains = grow(
                 regression(places), groups[places], np.ones(len(places), bool), quotas, known
             )

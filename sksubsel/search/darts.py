@@ -231,8 +231,11 @@ class DARTSSearch(BestEstimator):
         )
         trainer = Trainer(estimator, space.build, X, codes, classes, task)
         selector = check_selector(self.selector, X, codes)
-        if kind_of(selector) == "callback":
-            raise ValueError("selector must not be a SubsetCallback, which has no rows of its own")
+        if kind_of(selector) in ("callback", "turns"):
+            raise ValueError(
+                "selector must not be a SubsetCallback or InTurns, whose rows change; got "
+                f"{type(selector).__name__}"
+            )
         settings = {**self.get_params(deep=False), "device": device}
         count = None if selector is None else check_budget(self.budget, len(X))
         kept = None if self.checkpoint is None else read_checkpoint(self.checkpoint)

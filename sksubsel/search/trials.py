@@ -18,7 +18,7 @@ from sksubsel._validation import check_device, warn_caller
 from sksubsel.architectures import as_architectures
 from sksubsel.benchmark import records
 from sksubsel.benchmark.tasks import Selections, Task, Training, kind_of, lost_task, run_task
-from sksubsel.subselnet import SubSelNet
+from sksubsel.benchmark.turns import net_of
 from sksubsel.zoo import ArchitectureClassifier, ArchitectureRegressor, TrainingFailedWarning
 from sksubsel.zoo.classifier import _split
 from sksubsel.zoo.training import train_on_rows
@@ -265,15 +265,16 @@ def check_selector(selector, X, y):
             "selector must be a fitted SubSelNet, a selector of (X, y), a SubsetCallback, a "
             f"callable or None for all instances; got {selector!r}"
         )
-    if isinstance(selector, SubSelNet):
+    net = net_of(selector)
+    if net is not None:
         try:
-            check_is_fitted(selector)
+            check_is_fitted(net)
         except ValueError as error:
             raise ValueError(
                 "selector must be a fitted SubSelNet; got one that is not (where it is cloned, "
                 "as by GridSearchCV, wrap it in sklearn.frozen.FrozenEstimator)"
             ) from error
-        zoo = records.zoo_of(selector, "selector")
+        zoo = records.zoo_of(net, "selector")
         if zoo.X_ is not X and not (np.array_equal(zoo.X_, X) and np.array_equal(zoo.y_, y)):
             raise ValueError(
                 f"selector must be fitted on the {len(X)} instances that are trained on, since it "

@@ -11,8 +11,8 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from sksubsel import ArchitectureRegressor, ModelZoo, SubSelNet
 from sksubsel.baselines import CRAIG, EL2N, Random, RidgeDesign, SubsetCallback
-from sksubsel.baselines.adaptive import InfoBatchStrategy, RS2Strategy
-from sksubsel.benchmark import FULL_DATA, compare, read_table
+from sksubsel.baselines.adaptive import InfoBatchStrategy, RS2Strategy, TurnsStrategy
+from sksubsel.benchmark import FULL_DATA, InTurns, compare, read_table
 from sksubsel.benchmark.records import DamagedRecordWarning, append, read, selector_key
 from sksubsel.encoder import ArchitectureEncoder
 from sksubsel.spaces import NASBench101
@@ -195,6 +195,22 @@ def test_adaptive_methods_get_as_many_steps(tiny):
     assert 0 < row.selection_time < row.selection_time + row.training_time
 
 
+def test_subsets_in_turns(tiny, selectors):
+    """As a training by hand: its steps are those of one subset, each epoch has another one."""
+    net = selectors["net"]
+    table = run(tiny, {"turns": InTurns(net, 2)}, budgets=(32,), seeds=(0,))
+    rows = table[table.method == "turns"].set_index("arch")
+    assert (rows.n_selected == 32).all()
+    assert (rows.selection_time > 0).all()
+    for arch in tiny.unseen:
+        subsets = net.select_disjoint(arch, 2, 32)
+        callback = SubsetCallback(TurnsStrategy(subsets), budget=32)
+        model = tiny.zoo.train(arch, random_state=0, callbacks=[callback], max_epochs=2)
+        assert rows.accuracy[arch.hash] == model.score(tiny.X_test, tiny.y_test)
+        trained_on = [np.sort(one["rows"]) for one in model.callbacks[-1].history_]
+        np.testing.assert_array_equal(trained_on, subsets)
+
+
 @pytest.mark.parametrize("selector", [EL2N(max_epochs=2), RidgeDesign(n_components=32)])
 def test_what_budgets_share_changes_no_selection(tiny, selector):
     selector.set_params(random_state=0, budget=30)
@@ -250,6 +266,9 @@ def test_selectors_are_known_by_what_they_are(tiny, selectors):
     rs2 = SubsetCallback(RS2Strategy())
     assert selector_key(rs2) != selector_key(SubsetCallback(RS2Strategy(), every=2))
     assert selector_key(rs2) == selector_key(SubsetCallback(RS2Strategy(), budget=0.3))
+    keys = {selector_key(InTurns(net, 2)), selector_key(InTurns(net, 3)), selector_key(net)}
+    assert len({*keys, selector_key(InTurns(few, 2))}) == 4
+    assert selector_key(InTurns(again, 2)) not in keys
     inside = {selector_key(partial(chosen_by, one)) for one in (net, again, few)}
     assert len(inside) == 3
     before = selector_key(net)
@@ -404,6 +423,10 @@ def test_errors(tiny, selectors, tmp_path):
         run(tiny, selectors, soft_targets={"nobody": net})
     with pytest.raises(ValueError, match="selectors of rows; got 'rs2'"):
         run(tiny, {"rs2": SubsetCallback(RS2Strategy())}, soft_targets={"rs2": net})
+    with pytest.raises(ValueError, match="selectors of rows; got 'turns'"):
+        run(tiny, {"turns": InTurns(net)}, soft_targets={"turns": net})
+    with pytest.raises(ValueError, match="'turns'. must be fitted"):
+        run(tiny, {"turns": InTurns(SubSelNet())})
     with pytest.raises(ValueError, match="X_test"):
         compare(selectors, tiny.unseen, tiny.zoo, np.full((2, 1, 8, 8), np.nan), [0, 1])
     with pytest.raises(ValueError, match="seeds"):

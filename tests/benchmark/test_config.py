@@ -180,6 +180,22 @@ widths = [16]
     assert not list((tmp_path / "other").glob("zoo/*"))
 
 
+def test_subsets_in_turns(tmp_path):
+    """Others in each epoch, as many as of one subset; what is shared is no selection time."""
+    path = tmp_path / "turns.toml"
+    path.write_text(CONFIG.replace("zoo_size = 1", "turns = 2, per_seed = true", 1))
+    table = run_config(
+        path, tmp_path / "run", only=["proxy", "class-balanced random"], budgets=[0.1], verbose=0
+    )
+    rows = table[table.method == "proxy"]
+    assert len(rows) == 2 * 2
+    assert (rows.n_selected == 36).all()
+    assert (rows.selection_time < rows.setup_time).all()
+    assert (rows.training_time > 0).all()
+    again = run_config(path, tmp_path / "run", only=["proxy"], budgets=[0.1], verbose=0)
+    pd.testing.assert_frame_equal(again, table)
+
+
 def test_image_files_of_a_comparison(tmp_path, monkeypatch):
     """Only the rows that are used are decoded, in the size asked for."""
     Image = pytest.importorskip("PIL.Image")
@@ -279,6 +295,13 @@ def test_selectors_of_a_file():
         ("seeds = [0, 1]", "seeds = 3", r"\[compare\] seeds must be a list of numbers; got 3"),
         ("max_epochs = 1\n[zoo]", 'max_epochs = "3"\n[zoo]', "'max_epochs' parameter"),
         ("zoo_size = 1", "another_kind = true", "'proxy'.*another_kind needs .*Mixed"),
+        ("zoo_size = 1", "turns = 0", "'proxy'.*turns must be an int of at least 1; got 0"),
+        ("zoo_size = 1", "turns = true", "turns must be an int of at least 1; got True"),
+        (
+            "zoo_size = 1",
+            'turns = 2, soft_targets = "net"',
+            r"turns does not go with \['soft_targets'\]",
+        ),
         ("[data]", "[data", "is not TOML"),
         ("[selectors]", "[others]", "sections"),
     ],

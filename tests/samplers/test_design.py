@@ -338,6 +338,36 @@ def test_candidates_and_rows_selected_before(index):
     assert rest.errors[-1] == pytest.approx(error(phi, outputs, sharp, both, 1.0), rel=1e-3)
 
 
+@pytest.mark.parametrize("n_sweeps", [0, 4])
+def test_a_small_part_as_candidates_is_refitted_exactly(n_sweeps):
+    """Of other rows no gains are computed, but the errors are still those on all."""
+    rng = np.random.default_rng(1)
+    features, labels = rng.normal(size=(120, 5)), rng.integers(0, 3, 120)
+    target = rng.dirichlet(np.ones(3), 120)
+    index = DesignIndex(features, labels, n_components=20, temperature=1, n_sweeps=n_sweeps,
+                        random_state=0)  # fmt: skip
+    part = np.arange(7, 120, 4)
+    design = index.select(target, 9, candidates=part, selected=[0, 1])
+    assert np.isin(design.rows, part).all()
+    assert len(np.unique(design.rows)) == 9
+    pool = index._pool_of_all
+    for n in (1, 9):
+        rows = np.r_[0, 1, design.rows[:n]]
+        wanted = error(pool.phi, np.eye(3)[labels], target, rows, index.lam)
+        assert design.errors[n - 1] == pytest.approx(wanted, rel=1e-4)
+
+
+@pytest.mark.parametrize("n_parts", [1, 3, 5, 40])
+def test_parts_are_alike(n_parts):
+    labels = np.repeat([0, 1, 2], [50, 31, 4])
+    index = DesignIndex(np.random.default_rng(0).normal(size=(85, 3)), labels, random_state=0)
+    parts = index.parts(n_parts)
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(85))
+    assert np.ptp([len(part) for part in parts]) <= 1
+    counts = np.array([np.bincount(labels[part], minlength=3) for part in parts])
+    assert (np.ptp(counts, axis=0) <= 1).all()
+
+
 def test_a_large_class_is_drawn_from():
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1, 2], [400, 150, 50])

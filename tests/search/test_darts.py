@@ -7,6 +7,7 @@ from sksubsel import ArchitectureClassifier, SubSelNet
 from sksubsel.base import BaseSelector
 from sksubsel.baselines import Random, SubsetCallback
 from sksubsel.baselines.adaptive import RS2Strategy
+from sksubsel.benchmark import InTurns
 from sksubsel.search import DARTSSearch
 from sksubsel.search.supernet_training import SupernetTraining
 from sksubsel.spaces import DARTS
@@ -192,6 +193,8 @@ def test_a_subselnet_selects_for_the_genotype(tiny):
     assert found.history_[0]["n_selected"] == 30
     with pytest.raises(ValueError, match="selector must be fitted on the 50 instances"):
         make(net).fit(X[:50], y[:50])
+    with pytest.raises(ValueError, match="whose rows change; got InTurns"):
+        make(InTurns(net)).fit(X, y)
 
 
 @pytest.mark.parametrize(
@@ -199,6 +202,7 @@ def test_a_subselnet_selects_for_the_genotype(tiny):
     [
         ({"selector": SubsetCallback(RS2Strategy())}, "selector must not be a SubsetCallback"),
         ({"selector": SubSelNet()}, "selector must be a fitted SubSelNet"),
+        ({"selector": InTurns(SubSelNet())}, "selector must be a fitted SubSelNet"),
         ({"selector": "random"}, "selector must be"),
         ({"selector": Random(), "budget": 3}, "budget must leave two rows in each half"),
         ({"selector": Random(), "budget": 1.5}, "budget must be"),

@@ -9,6 +9,7 @@ from sksubsel.baselines.adaptive.infobatch import InfoBatchStrategy
 from sksubsel.baselines.adaptive.milo import MILOStrategy
 from sksubsel.baselines.adaptive.rs2 import RS2Strategy
 from sksubsel.baselines.adaptive.strategy import Selection, Strategy, View
+from sksubsel.baselines.adaptive.turns import TurnsStrategy
 from sksubsel.baselines.adaptive.warmup import WarmUpStrategy
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Selection",
     "Strategy",
     "SubsetCallback",
+    "TurnsStrategy",
     "View",
     "WarmUpStrategy",
 ]

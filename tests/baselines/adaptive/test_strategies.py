@@ -13,6 +13,7 @@ from sksubsel.baselines.adaptive import (
     LastLayerGradients,
     MILOStrategy,
     RS2Strategy,
+    TurnsStrategy,
     View,
     WarmUpStrategy,
 )
@@ -349,6 +350,33 @@ def test_rs2_selects_each_row_once_in_each_cycle(n_samples, budget):
     for cycle in cycles:
         np.testing.assert_array_equal(np.sort(cycle), np.arange(n_samples))
     assert not np.array_equal(cycles[0], cycles[1])
+
+
+@pytest.mark.parametrize(
+    ("subsets", "message"),
+    [
+        ([0, 1], r"ints of shape \(K, B\)"),
+        ([[0.0, 1.0]], r"ints of shape \(K, B\)"),
+        (np.empty((2, 0), dtype=int), r"ints of shape \(K, B\)"),
+        ([[0, 6]], r"in \[0, 6\); got some in \[0, 6\]"),
+        ([[-1, 2]], "got some in"),
+        ([[0, 1], [2, 2]], "a row twice"),
+    ],
+)
+def test_subsets_that_cannot_take_turns(subsets, message):
+    with pytest.raises(ValueError, match=message):
+        TurnsStrategy(subsets).start(6, np.random.RandomState(0))
+
+
+def test_turns_go_round_and_begin_anew():
+    rng, strategy = np.random.RandomState(0), TurnsStrategy(np.array([[5, 0], [1, 2], [3, 4]]))
+    for _ in range(2):
+        strategy.start(6, rng)
+        found = [strategy.select(View(6), 2, rng) for _ in range(4)]
+        assert [one.rows.tolist() for one in found] == [[5, 0], [1, 2], [3, 4], [5, 0]]
+        assert all((one.weights == 1).all() for one in found)
+    with pytest.raises(ValueError, match="budget must be 2.*got 3"):
+        strategy.select(View(6), 3, rng)
 
 
 def test_infobatch_is_unbiased():
