@@ -265,7 +265,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         budget : int, float or None
             None: that of the constructor.
         n_subsets : int or None, default=None
-            Prepare for `select_disjoint` with so many.
+            Prepare for `select_disjoint` with so many, not for `select`.
 
         Returns
         -------
@@ -273,9 +273,11 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         budget = check_budget(self.budget if budget is None else budget, self.n_samples_)
+        n_subsets = None if n_subsets is None else self._check_subsets(n_subsets, budget)
         if self.design_ is not None:
-            self.design_.prepare(budget, stratify=self.stratify)
-            for part in _parts(n_subsets):
+            if n_subsets is None:
+                self.design_.prepare(budget, stratify=self.stratify)
+            for part in self._parts(n_subsets):
                 self._shared_design(self._n_shared(budget), part)
         return self
 
@@ -352,23 +354,23 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If K subsets of B rows are more than there are.
+            If `n_subsets` is no int of at least 1, or K subsets of B rows are more than there are.
+
+        Notes
+        -----
+        A design of a part takes as long as a K-th of the rows would. Where there are more rows
+        than :class:`~sksubsel.samplers.design.DesignIndex` looks at, ``max_rows``, each part has to
+        be prepared anew.
         """
         check_is_fitted(self)
         predictions = self._check_one(predictions)
         budget = check_budget(self.budget if budget is None else budget, self.n_samples_)
-        if isinstance(n_subsets, bool) or not isinstance(n_subsets, Integral) or n_subsets < 1:
-            raise ValueError(f"n_subsets must be an int of at least 1; got {n_subsets!r}")
-        if n_subsets * budget > self.n_samples_:
-            raise ValueError(
-                f"n_subsets must be at most {self.n_samples_ // budget}, the subsets of {budget} "
-                f"of {self.n_samples_} rows; got {n_subsets}"
-            )
+        n_subsets = self._check_subsets(n_subsets, budget)
         if self.diversity == "design":
-            parts = _parts(n_subsets)
+            parts = self._parts(n_subsets)
             return np.stack([self._by_design(predictions, budget, part) for part in parts])
-        rows = self.select(predictions, n_subsets * budget, random_state)
         rng = np.random.default_rng(self.seed_ if random_state is None else random_state)
+        rows = self.select(predictions, n_subsets * budget, rng)
         rows = rows[np.lexsort((rng.random(len(rows)), self.strata_[rows]))]
         return np.sort(rows.reshape(budget, n_subsets).T, axis=1)
 
@@ -439,6 +441,18 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             )
         return predictions
 
+    def _check_subsets(self, n_subsets, budget):
+        """A number of disjoint subsets as a plain int."""
+        if isinstance(n_subsets, bool) or not isinstance(n_subsets, Integral) or n_subsets < 1:
+            raise ValueError(f"n_subsets must be an int of at least 1; got {n_subsets!r}")
+        largest = self.n_samples_ // budget
+        if n_subsets > largest:
+            raise ValueError(
+                f"n_subsets must be at most {largest}, the subsets of {budget} of "
+                f"{self.n_samples_} rows; got {n_subsets}"
+            )
+        return int(n_subsets)
+
     def _draw(self, log_weights, predictions, budget, rng, first=None):
         """B rows by the chosen diversity, none of them among the rows taken `first`."""
         if self.diversity == "entropy":
@@ -473,8 +487,8 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             proba=self._mean if use_log else None,
             random_state=self.seed_,
         )
-        self._shared = {}
-        self.__dict__.pop("_of_parts", None)  # of a fit before
+        self._shared: dict[int, np.ndarray] = {}
+        self._of_parts: dict[tuple[int, int, int], np.ndarray] = {}  # not in saved nets
         self.prepare(budget)
         if not keep_mean:
             self._mean = None  # (N, C) that nothing needs any more
@@ -490,7 +504,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             lambda rows: self._standardised(predictions.rows(rows)[0]),
             budget - n_shared,
             stratify=self.stratify,
-            candidates=self._part(part),
+            candidates=self._rows_of(part),
             selected=first,
         ).rows
         return np.sort(np.concatenate([first, rows]))
@@ -499,25 +513,25 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         """The design for the zoo's mean predictions, kept for each budget asked for."""
         if budget == 0:
             return np.empty(0, dtype=np.int64)
-        # those of parts are kept as long as this object lives, and not in files
-        kept = self._shared if part is None else self.__dict__.setdefault("_of_parts", {})
+        kept: dict[Any, np.ndarray] = self._shared if part is None else self._of_parts
         key = budget if part is None else (budget, *part)
         if key not in kept:
             assert self.design_ is not None
             target = self._standardised(self._mean)
             design = self.design_.select(
-                target, budget, stratify=self.stratify, candidates=self._part(part)
+                target, budget, stratify=self.stratify, candidates=self._rows_of(part)
             )
             kept[key] = design.rows
         return kept[key]
 
-    def _part(self, part):
-        """Rows of the k-th of K parts; None: all."""
-        if part is None:
-            return None
+    def _parts(self, n_subsets):
+        """The k-th of K parts for each k, as `_by_design` takes them; None: all rows, undivided."""
+        return [None] if n_subsets is None else [(k, n_subsets) for k in range(n_subsets)]
+
+    def _rows_of(self, part):
+        """Rows of the k-th of K parts; None: no other than all."""
         assert self.design_ is not None  # as `diversity` says
-        place, n_parts = part
-        return self.design_.parts(n_parts)[place]
+        return None if part is None else self.design_.part(*part)
 
     def _n_shared(self, budget):
         if self._all_shared:  # a design of its own would be the same for each architecture
@@ -567,8 +581,3 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             return predictions.features
         features = InstanceFeatures() if self.features is None else clone(self.features)
         return as_features(features.fit_transform(zoo.X_))
-
-
-def _parts(n_subsets):
-    """The k-th of K parts, for each k, as `SubsetSelector._part` takes them; None: all rows."""
-    return [None] if n_subsets is None else [(k, n_subsets) for k in range(n_subsets)]

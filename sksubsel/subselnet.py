@@ -378,14 +378,17 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         budget : int, float or None
             None: that of the constructor.
         n_subsets : int or None, default=None
-            Prepare for `select_disjoint` with so many.
+            Prepare for `select_disjoint` with so many, not for `select`.
 
         Returns
         -------
         self
         """
         check_is_fitted(self)
-        self.selector_.prepare(budget, *(() if n_subsets is None else (n_subsets,)))
+        if n_subsets is None:  # a selector of the user's own may know no other
+            self.selector_.prepare(budget)
+        else:
+            self.selector_.prepare(budget, n_subsets)
         return self
 
     @overload
@@ -471,11 +474,18 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If K subsets of B rows are more than there are.
+            If `n_subsets` is no int of at least 1, or K subsets of B rows are more than there are.
+        TypeError
+            If `arch` is a list.
+
+        Warns
+        -----
+        NovelArchitectureWarning
+            As in `select`.
         """
-        predictions, single = self._predict(arch, self._is_shared(budget))
-        if not single:
+        if not _as_list(arch)[1]:
             raise TypeError("select_disjoint takes one architecture; got a list")
+        predictions, _ = self._predict(arch, self._is_shared(budget))
         return self.selector_.select_disjoint(predictions, n_subsets, budget, random_state)
 
     def transform(self, archs: Any) -> np.ndarray:

@@ -255,8 +255,8 @@ def test_disjoint_designs_are_designs_of_parts(tiny):
     for selector, target in ((shared, mean), (own, np.asarray(A)[0])):
         index = selector.design_
         subsets = selector.select_disjoint(A, 2, 20)
-        for rows, part in zip(subsets, index.parts(2)):
-            wanted = index.select(target, 20, candidates=part).rows
+        for place, rows in enumerate(subsets):
+            wanted = index.select(target, 20, candidates=index.part(place, 2)).rows
             np.testing.assert_array_equal(rows, np.sort(wanted))
     assert (shared.select_disjoint(A, 2) == shared.select_disjoint(B, 2)).all()
     assert (own.select_disjoint(A, 2) != own.select_disjoint(B, 2)).any()
@@ -283,14 +283,24 @@ def test_disjoint_subsets_prepared(tiny, monkeypatch):
     assert (again != wanted).any()
 
 
-@pytest.mark.parametrize("n_subsets", [0, -1, 1.5, True, "2", None])
-def test_impossible_numbers_of_subsets(tiny, n_subsets):
+@pytest.mark.parametrize("n_subsets", [0, -1, 1.5, True, "2"])
+@pytest.mark.parametrize("diversity", ["design", "entropy"])
+def test_impossible_numbers_of_subsets(tiny, n_subsets, diversity):
+    selector = fit(tiny, diversity=diversity)
     with pytest.raises(ValueError, match="n_subsets must be an int"):
-        fit(tiny).select_disjoint(tiny.predictions[0], n_subsets)
+        selector.select_disjoint(tiny.predictions[0], n_subsets)
+    with pytest.raises(ValueError, match="n_subsets must be an int"):
+        selector.prepare(20, n_subsets)
 
 
 def test_too_many_subsets(tiny):
-    with pytest.raises(ValueError, match="at most 3, the subsets of 40 of 150 rows; got 4"):
-        fit(tiny).select_disjoint(tiny.predictions[0], 4, 40)
+    selector = fit(tiny, mode="inductive", diversity="design")
+    for n_subsets in (4, np.int8(4), np.uint8(13)):
+        with pytest.raises(ValueError, match=rf"at most 3, .* 40 of 150 rows; got {n_subsets}"):
+            selector.select_disjoint(tiny.predictions[0], n_subsets, 40)
+        with pytest.raises(ValueError, match="at most 3"):
+            selector.prepare(40, n_subsets)
+    three = selector.select_disjoint(tiny.predictions[0], np.int8(3), 40)
+    np.testing.assert_array_equal(three, selector.select_disjoint(tiny.predictions[0], 3, 40))
     with pytest.raises(ValueError, match="one architecture"):
         fit(tiny).select_disjoint(tiny.predictions, 2)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sksubsel._validation import check_budget, check_X
 from sksubsel.benchmark.records import data_key, zoo_of
 from sksubsel.benchmark.tasks import kind_of
-from sksubsel.benchmark.turns import net_of
+from sksubsel.benchmark.turns import InTurns, check_turns, net_of
 from sksubsel.subselnet import SubSelNet
 
 __all__ = [
@@ -98,6 +98,8 @@ def check_selectors(selectors, seeds, soft_targets, zoo, archs) -> dict:
                     f"selectors[{name!r}] must be a fitted SubSelNet, InTurns, a selector of "
                     f"(X, y), a SubsetCallback or a callable; got {one!r}"
                 )
+            if isinstance(one, InTurns):
+                check_turns(one, zoo.estimator_)
             net = net_of(one)
             if net is not None:
                 _check_net(net, f"selectors[{name!r}]", zoo)

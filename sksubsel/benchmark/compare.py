@@ -65,8 +65,8 @@ def compare(
     selectors : dict
         By the name that each has in the table, one of
 
-        - a fitted :class:`~sksubsel.SubSelNet`, or one :class:`InTurns`, or a list of them, one
-          for each seed;
+        - a fitted :class:`~sksubsel.SubSelNet`, or :class:`InTurns` with one, or a list of either,
+          one for each seed;
         - an unfitted selector of (X, y), such as ``Random()``, fitted for each budget and seed;
           its `sample_weight_` are used;
         - a :class:`~sksubsel.baselines.SubsetCallback`, which selects while a network trains; it

@@ -136,7 +136,8 @@ def read_config(path: str | Path) -> dict:
     nets = [
         name
         for name, (selector, options) in made.items()
-        if isinstance(selector, SubSelNet) and not {"another_kind", "turns"} & set(options)
+        if isinstance(selector, SubSelNet)
+        and not any(options.get(key) for key in ("another_kind", "turns"))
     ]
     for name, (_, options) in made.items():
         if options.get("another_kind") and not isinstance(space, spaces.Mixed):
@@ -154,9 +155,9 @@ def _check_turns(name, options):
     turns, where = options["turns"], f"[selectors.{name!r}] turns"
     if not isinstance(turns, int) or isinstance(turns, bool) or turns < 1:
         raise ValueError(f"{where} must be an int of at least 1; got {turns!r}")
-    others = {"another_kind", "soft_targets"} & set(options)
-    if others:
-        raise ValueError(f"{where} does not go with {sorted(others)}")
+    for key in ("another_kind", "soft_targets"):
+        if options.get(key):
+            raise ValueError(f"{where} does not go with {key}; got {options[key]!r}")
 
 
 def _check_data(data, given):

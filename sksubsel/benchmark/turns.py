@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
 
+from sksubsel._validation import check_budget
 from sksubsel.subselnet import SubSelNet
 
 if TYPE_CHECKING:
     import numpy as np
     from typing_extensions import Self
 
-__all__ = ["InTurns", "net_of"]
+__all__ = ["InTurns", "check_turns", "net_of"]
 
 
 class InTurns(BaseEstimator):
@@ -25,18 +28,25 @@ class InTurns(BaseEstimator):
     net : SubSelNet
         Fitted.
     n_subsets : int, default=4
-        K, at most as many as epochs are of use.
+        K; where a budget leaves rows for fewer, as many as there are rows for. More than there are
+        epochs are of no use.
 
     Notes
     -----
     It selects with :meth:`SubSelNet.select_disjoint <sksubsel.SubSelNet.select_disjoint>` and
-    trains with :class:`~sksubsel.baselines.adaptive.TurnsStrategy`.
+    trains with :class:`~sksubsel.baselines.adaptive.TurnsStrategy`, and so not where the recipe
+    holds out rows of those trained on (``early_stopping=True``).
 
     Examples
     --------
     >>> from sksubsel.benchmark import InTurns
     >>> selectors = {"SubSelNet": net, "SubSelNet, in turns": InTurns(net)}  # doctest: +SKIP
     """
+
+    _parameter_constraints: dict = {
+        "net": [SubSelNet],
+        "n_subsets": [Interval(Integral, 1, None, closed="left")],
+    }
 
     def __init__(self, net: SubSelNet, n_subsets: int = 4):
         self.net = net
@@ -49,14 +59,34 @@ class InTurns(BaseEstimator):
 
     def prepare(self, budget: int | float | None = None) -> Self:
         """Select now what all architectures share."""
-        self.net.prepare(budget, self.n_subsets)
+        self.net.prepare(budget, self._n_subsets(budget))
         return self
 
     def select(
         self, arch: Any, budget: int | float | None = None, random_state: Any = None
     ) -> np.ndarray:
         """Disjoint subsets for one architecture, int64 (K, B)."""
-        return self.net.select_disjoint(arch, self.n_subsets, budget, random_state)
+        return self.net.select_disjoint(arch, self._n_subsets(budget), budget, random_state)
+
+    def _n_subsets(self, budget):
+        given = self.net.selector_.budget if budget is None else budget
+        return min(self.n_subsets, self.net.n_samples_ // check_budget(given, self.net.n_samples_))
+
+
+def check_turns(selector: InTurns, estimator: Any) -> None:
+    """Check an InTurns, and that a recipe lets it be.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is wrong, or the recipe holds out rows, among which others have its numbers.
+    """
+    selector._validate_params()
+    if getattr(estimator, "early_stopping", False):
+        raise ValueError(
+            "InTurns needs a recipe with early_stopping=False, which trains on all rows given and "
+            "so knows them by their numbers; got early_stopping=True"
+        )
 
 
 def net_of(selector: Any) -> SubSelNet | None:

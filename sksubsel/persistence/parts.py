@@ -97,7 +97,7 @@ class _SelectorLayout(EstimatorLayout):
                 "the scorer has another C",
             )
             scorer.losses = value._losses
-        return state
+        return state if state["design_"] is None else {**state, "_of_parts": {}}
 
 
 def _vae_sizes(tensors, _):

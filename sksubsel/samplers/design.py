@@ -274,16 +274,23 @@ class DesignIndex:
         order = np.argsort(np.concatenate(pace), kind="stable")
         return Design(*(np.concatenate(parts)[order] for parts in zip(*designs)))
 
-    def parts(self, n_parts: int) -> list:
-        """The rows dealt out at random to so many parts, to each as many of every stratum.
+    def part(self, place: int, n_parts: int) -> np.ndarray:
+        """One of so many parts to which the rows are dealt out at random.
+
+        Parameters
+        ----------
+        place : int
+            Which of them, from 0.
+        n_parts : int
+            At least 1.
 
         Returns
         -------
-        list of int64 ndarrays
-            Ascending; their sizes, and those of each stratum in them, differ by one at most.
+        int64 ndarray
+            Ascending. The sizes of parts, and of each stratum in them, differ by one at most.
         """
         order = np.lexsort((self._turn, self.strata))
-        return [np.sort(order[part::n_parts]) for part in range(n_parts)]
+        return np.sort(order[place::n_parts])
 
     def _design(self, pool, labels, target, columns, groups, quotas, allowed, selected):
         """Choice of ``quotas`` rows of each group from a pool."""

@@ -37,9 +37,10 @@ SHARED_PARAMETERS = """space : SearchSpace
         neither `build` nor `network_params`, networks are those of `space`.
     selector : selector or None, default=None
         What chooses the rows that an architecture is trained on: a fitted
-        :class:`~sksubsel.SubSelNet` (in a :class:`sklearn.frozen.FrozenEstimator` where the search
-        is cloned), an unfitted selector of (X, y), a :class:`~sksubsel.baselines.SubsetCallback`,
-        ``callable(architecture, budget, seed) -> rows``, or None for all instances."""
+        :class:`~sksubsel.SubSelNet` or :class:`~sksubsel.benchmark.InTurns` with one (in a
+        :class:`sklearn.frozen.FrozenEstimator` where the search is cloned), an unfitted selector of
+        (X, y), a :class:`~sksubsel.baselines.SubsetCallback`, ``callable(architecture, budget,
+        seed) -> rows``, or None for all instances."""
 
 SHARED_SETTINGS = """validation_fraction : float, default=0.2
         Share of the instances held out to score on, where `fit` is given no others.
@@ -182,7 +183,7 @@ class BaseSearch(BestEstimator, ABC):
         else:
             trainer = everything
             X_val, y_val = check_judging(X_val, y_val, everything, "X_val", "y_val")
-        selector = check_selector(self.selector, trainer.X_, trainer.y_)
+        selector = check_selector(self.selector, trainer.X_, trainer.y_, trainer.estimator_)
         self.n_train_, self.n_validation_ = len(trainer.X_), len(X_val)
         budget = None if selector is None else check_budget(self.budget, self.n_train_)
         plan = self._plan(trainer, selector, budget)

@@ -47,9 +47,9 @@ def rank(
         Distinct.
     selector : selector or None
         What chooses the rows that an architecture is trained on: a fitted
-        :class:`~sksubsel.SubSelNet`, an unfitted selector of (X, y), a
-        :class:`~sksubsel.baselines.SubsetCallback`, ``callable(architecture, budget, seed) ->
-        rows``, or None for all instances.
+        :class:`~sksubsel.SubSelNet` or :class:`~sksubsel.benchmark.InTurns` with one, an unfitted
+        selector of (X, y), a :class:`~sksubsel.baselines.SubsetCallback`, ``callable(architecture,
+        budget, seed) -> rows``, or None for all instances.
     X : array of shape (N, F) or (N, channels, height, width)
         Instances to select from; of a SubSelNet those that it was fitted on.
     y : array of shape (N,)
@@ -132,7 +132,7 @@ def rank(
     if judging is None:
         raise ValueError("validation must be a pair (X, y), by which to rank; got None")
     X_val, y_val = judging
-    selector = check_selector(selector, X, codes)
+    selector = check_selector(selector, X, codes, trainer.estimator_)
     count = None if selector is None else check_budget(budget, len(X))
     with Progress("rank", "trainings", len(archs) * len(seeds), verbose) as progress:
         trials = Trials(

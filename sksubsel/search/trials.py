@@ -18,7 +18,7 @@ from sksubsel._validation import check_device, warn_caller
 from sksubsel.architectures import as_architectures
 from sksubsel.benchmark import records
 from sksubsel.benchmark.tasks import Selections, Task, Training, kind_of, lost_task, run_task
-from sksubsel.benchmark.turns import net_of
+from sksubsel.benchmark.turns import InTurns, check_turns, net_of
 from sksubsel.zoo import ArchitectureClassifier, ArchitectureRegressor, TrainingFailedWarning
 from sksubsel.zoo.classifier import _split
 from sksubsel.zoo.training import train_on_rows
@@ -244,14 +244,16 @@ def distinct_architectures(archs) -> list:
     return archs
 
 
-def check_selector(selector, X, y):
+def check_selector(selector, X, y, estimator=None):
     """The selector of a search, taken out of a FrozenEstimator.
 
     Parameters
     ----------
-    selector : fitted SubSelNet, selector of (X, y), SubsetCallback, callable or None
+    selector : fitted SubSelNet, InTurns, selector of (X, y), SubsetCallback, callable or None
     X, y : ndarrays
         The training instances, y as codes or targets.
+    estimator : ArchitectureClassifier, ArchitectureRegressor or None, default=None
+        The recipe of the trainings.
 
     Raises
     ------
@@ -262,9 +264,11 @@ def check_selector(selector, X, y):
         selector = selector.estimator
     if kind_of(selector) is None:
         raise ValueError(
-            "selector must be a fitted SubSelNet, a selector of (X, y), a SubsetCallback, a "
-            f"callable or None for all instances; got {selector!r}"
+            "selector must be a fitted SubSelNet, InTurns with one, a selector of (X, y), a "
+            f"SubsetCallback, a callable or None for all instances; got {selector!r}"
         )
+    if isinstance(selector, InTurns):
+        check_turns(selector, estimator)
     net = net_of(selector)
     if net is not None:
         try:

@@ -96,9 +96,9 @@ def tune(
         Of several, distinct ones, the architecture is tuned like the parameters.
     selector : selector or None
         What chooses the rows to train on, once for each architecture and before the first trial:
-        a fitted :class:`~sksubsel.SubSelNet`, an unfitted selector of (X, y), ``callable(
-        architecture, budget, seed) -> rows``, or None for all instances. A
-        :class:`~sksubsel.baselines.SubsetCallback` selects during each training.
+        a fitted :class:`~sksubsel.SubSelNet` or :class:`~sksubsel.benchmark.InTurns` with one, an
+        unfitted selector of (X, y), ``callable(architecture, budget, seed) -> rows``, or None for
+        all instances. A :class:`~sksubsel.baselines.SubsetCallback` selects during each training.
     X : array of shape (N, F) or (N, channels, height, width)
         Instances to select from and, unless others are given, to score on.
     y : array of shape (N,)
@@ -197,7 +197,7 @@ def tune(
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     everything = Trainer(estimator, None, X, codes, classes, task)
     trainer, X_val, y_val = _to_score_on(validation, everything, seed)
-    selector = check_selector(selector, trainer.X_, trainer.y_)
+    selector = check_selector(selector, trainer.X_, trainer.y_, trainer.estimator_)
     count = None if selector is None else check_budget(budget, len(trainer.X_))
     allowed = set(trainer.estimator_.get_params(deep=False)) - set(_NOT_TUNED)
     space = as_param_space(param_space, allowed)

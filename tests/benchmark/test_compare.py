@@ -427,6 +427,15 @@ def test_errors(tiny, selectors, tmp_path):
         run(tiny, {"turns": InTurns(net)}, soft_targets={"turns": net})
     with pytest.raises(ValueError, match="'turns'. must be fitted"):
         run(tiny, {"turns": InTurns(SubSelNet())})
+    for wrong in (InTurns(None), InTurns(net, 0), InTurns(net, 1.5)):
+        with pytest.raises(InvalidParameterError, match="of InTurns must be"):
+            run(tiny, {"turns": wrong})
+    tiny.zoo.estimator_.set_params(early_stopping=True)
+    try:
+        with pytest.raises(ValueError, match="InTurns needs a recipe with early_stopping=False"):
+            run(tiny, {"turns": InTurns(net)})
+    finally:
+        tiny.zoo.estimator_.set_params(early_stopping=False)
     with pytest.raises(ValueError, match="X_test"):
         compare(selectors, tiny.unseen, tiny.zoo, np.full((2, 1, 8, 8), np.nan), [0, 1])
     with pytest.raises(ValueError, match="seeds"):

@@ -27,6 +27,7 @@ def outputs(net, archs, zoo):
         "select": net.select(archs[1]),
         "another_budget": np.stack(net.select(archs, 0.3)),
         "fresh_noise": net.select(archs[0], 20, random_state=3),
+        "disjoint": net.select_disjoint(archs[0], 2, 20),
         "sampling_proba": net.sampling_proba(archs),
         "predict_proba": net.predict_proba(archs),
         "soft_targets": net.soft_targets(archs[0], rows[0]),

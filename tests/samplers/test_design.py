@@ -361,7 +361,7 @@ def test_a_small_part_as_candidates_is_refitted_exactly(n_sweeps):
 def test_parts_are_alike(n_parts):
     labels = np.repeat([0, 1, 2], [50, 31, 4])
     index = DesignIndex(np.random.default_rng(0).normal(size=(85, 3)), labels, random_state=0)
-    parts = index.parts(n_parts)
+    parts = [index.part(place, n_parts) for place in range(n_parts)]
     np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(85))
     assert np.ptp([len(part) for part in parts]) <= 1
     counts = np.array([np.bincount(labels[part], minlength=3) for part in parts])

@@ -11,6 +11,7 @@ from sklearn.model_selection import cross_val_score
 from sksubsel import ArchitectureClassifier, ArchitectureRegressor, SubSelNet
 from sksubsel.baselines import Random, RidgeDesign, SubsetCallback
 from sksubsel.baselines.adaptive import RS2Strategy
+from sksubsel.benchmark import InTurns
 from sksubsel.encoder import ArchitectureEncoder
 from sksubsel.search import EvolutionSearch, HalvingSearch, RandomSearch, trials
 from sksubsel.spaces import MLP, NASBench101
@@ -147,6 +148,13 @@ def test_a_subselnet_selects_for_each(tiny, data):
         )  # fmt: skip
         model.fit(tiny.X[rows], tiny.y[rows])
         assert model.score(tiny.X_test, tiny.y_test) == row.score
+    turns = clone(search).set_params(selector=FrozenEstimator(InTurns(net, 2)))
+    turns.fit(tiny.X, tiny.y, tiny.X_test, tiny.y_test)
+    assert set(turns.results_.n_selected) == {30}
+    assert turns.results_.score.tolist() != found.results_.score.tolist()
+    turns.set_params(estimator=clone(tiny.recipe).set_params(early_stopping=True))
+    with pytest.raises(ValueError, match="InTurns needs a recipe"):
+        turns.fit(tiny.X, tiny.y, tiny.X_test, tiny.y_test)
     with pytest.raises(ValueError, match="selector must be fitted on the 120 instances"):
         search.fit(tiny.X, tiny.y)  # of which it would select only among a part
     with pytest.raises(ValueError, match=r"fitted SubSelNet; .*FrozenEstimator"):

@@ -30,6 +30,10 @@ class TurnsStrategy(Strategy):
 
     Notes
     -----
+    Rows are those of the data as the training sees them. Where some are held out to validate
+    with (``early_stopping=True``, skorch's ``train_split``), what is left has other numbers: pass
+    validation data of your own instead.
+
     A selection costs nothing; weights are one. By default one is made for every epoch.
 
     References
