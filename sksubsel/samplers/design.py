@@ -211,7 +211,9 @@ class DesignIndex:
             B in [1, number of candidates].
         stratify : {"proportional", "equal"} or None, default="proportional"
             Quotas of the strata, counted among the candidates. None: the largest gain of all
-            each time (blocks of classes, where there are several, keep their share).
+            each time (blocks of classes, where there are several, keep their share). "equal" says
+            that classes matter alike, and asks for the probabilities of a network to which they
+            were equally frequent: those given over the classes' shares of the rows [1]_.
         candidates : array-like of rows or None, default=None
             Rows that may be chosen. None: all.
         selected : array-like of rows or None, default=None
@@ -231,12 +233,20 @@ class DesignIndex:
         Time O(n d C) for the target and O(B (n d + d^2)) for the choice, n being the rows drawn,
         about as much again for two sweeps; memory O(n + d^2) beside what is prepared. See
         ``sksubsel.samplers.exchange`` for how rows are chosen.
+
+        References
+        ----------
+        .. [1] A. K. Menon, S. Jayasumana, A. S. Rawat, H. Jain, A. Veit, S. Kumar, "Long-tail
+           learning via logit adjustment", ICLR 2021.
         """
         if not callable(target):
             target = self._check_target(target)
         allowed, selected = check_candidates(self.n_samples, candidates, selected, budget)
         free = np.bincount(self.strata[allowed], minlength=self.strata.max() + 1)
         quotas = allocate(free, int(budget), stratify or "proportional")
+        shares = None
+        if stratify == "equal" and self.labels.ndim == 1:
+            shares = np.maximum(np.bincount(self.labels), 1)
         n_blocks = len(self._edges) - 1
         if n_blocks == 1:
             pool = self._pool(slice(None), quotas, allowed)
@@ -245,7 +255,7 @@ class DesignIndex:
                 groups, quotas = np.zeros_like(groups), np.array([budget])
             columns = slice(None)
             return self._design(
-                pool, self.labels, target, columns, groups, quotas, allowed, selected
+                pool, self.labels, target, shares, columns, groups, quotas, allowed, selected
             )
         designs = []
         for first, end in zip(self._edges[:-1], self._edges[1:]):
@@ -262,6 +272,7 @@ class DesignIndex:
                     pool,
                     self.labels - first,
                     target,
+                    shares,
                     slice(first, end),
                     groups,
                     share,
@@ -292,13 +303,13 @@ class DesignIndex:
         order = np.lexsort((self._turn, self.strata))
         return np.sort(order[place::n_parts])
 
-    def _design(self, pool, labels, target, columns, groups, quotas, allowed, selected):
+    def _design(self, pool, labels, target, shares, columns, groups, quotas, allowed, selected):
         """Choice of ``quotas`` rows of each group from a pool."""
         if callable(target):
             target = self._check_target(target(pool.rows), len(pool.rows))
         else:
             target = target[pool.rows]
-        target = self._sharpen(target.astype(np.float32))[:, columns]
+        target = self._sharpen(target.astype(np.float32), shares)[:, columns]
         cross = (pool.phi.T @ target).astype(np.float64) / len(target)
         error = np.einsum("nc,nc->", target, target, dtype=np.float64) / len(target)
 
@@ -360,9 +371,15 @@ class DesignIndex:
         spectrum = np.einsum("nd,nd->d", phi, phi, dtype=np.float64) / len(rows)
         return _Pool(rows, basis, phi, spectrum, GrowingRidge.quadratics(phi, spectrum))
 
-    def _sharpen(self, proba):
-        if self.temperature == 1.0 or self.labels.ndim == 2:
+    def _sharpen(self, proba, shares):
+        """Probabilities with classes' `shares` taken out of them, to the power 1 / temperature."""
+        as_given = shares is None or (shares == shares[0]).all()
+        if (self.temperature == 1.0 and as_given) or self.labels.ndim == 2:
             return proba
+        if not as_given:
+            factors = np.ones(proba.shape[1], dtype=np.float32)
+            factors[: len(shares)] = shares.max() / shares
+            proba = proba * factors
         largest = np.maximum(proba.max(axis=1, keepdims=True), np.float32(1e-12))
         proba = np.clip(proba / largest, 0.0, None) ** np.float32(1.0 / self.temperature)
         return proba / np.maximum(proba.sum(axis=1, keepdims=True), np.float32(1e-12))

@@ -357,6 +357,49 @@ def test_a_small_part_as_candidates_is_refitted_exactly(n_sweeps):
         assert design.errors[n - 1] == pytest.approx(wanted, rel=1e-4)
 
 
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_equal_classes_ask_for_a_balanced_network(temperature):
+    """As from the probabilities of a network that knew classes of one frequency."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [90, 25, 5])
+    features = rng.normal(size=(120, 4)) + labels[:, None]
+    settings = {"n_components": 30, "temperature": temperature, "random_state": 0}
+    index = DesignIndex(features, labels, **settings)
+    target = rng.dirichlet(np.ones(3), 120)
+    balanced = target / np.array([90, 25, 5])
+    balanced /= balanced.sum(axis=1, keepdims=True)
+    found = index.select(target, 12, stratify="equal")
+    np.testing.assert_array_equal(np.bincount(labels[found.rows]), [4, 4, 4])
+    before = {}  # the error with nothing chosen says what was asked for
+    for name, given, stratify in (
+        ("equal", target, "equal"), ("balanced", balanced, None), ("as given", target, None)
+    ):  # fmt: skip
+        design = index.select(given, 12, stratify=stratify)
+        before[name] = design.errors[0] + design.gains[0]
+    assert before["equal"] == pytest.approx(before["balanced"], rel=1e-5)
+    assert before["equal"] != pytest.approx(before["as given"], rel=1e-2)
+
+
+def test_many_equal_classes():
+    """Shares of classes are taken out before these are cut into blocks."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(150), rng.integers(2, 9, 150))
+    counts = np.bincount(labels)
+    index = DesignIndex(rng.normal(size=(len(labels), 6)), labels, n_components=32, random_state=0)
+    target = rng.dirichlet(np.full(150, 0.1), len(labels)).astype(np.float32)
+    balanced = target / counts
+    balanced /= balanced.sum(axis=1, keepdims=True)
+    wanted = index.select(balanced.astype(np.float32), 300, stratify=None)
+    found = index.select(target, 300, stratify="equal")
+    assert np.bincount(labels[found.rows], minlength=150).max() <= 3
+    for inside in (np.arange(150) < 75, np.arange(150) >= 75):  # what is asked of each block
+        before = [
+            (design.errors + design.gains)[inside[labels[design.rows]]][0]
+            for design in (found, wanted)
+        ]
+        assert before[0] == pytest.approx(before[1], rel=1e-4)
+
+
 @pytest.mark.parametrize("n_parts", [1, 3, 5, 40])
 def test_parts_are_alike(n_parts):
     labels = np.repeat([0, 1, 2], [50, 31, 4])
