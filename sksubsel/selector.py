@@ -73,7 +73,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         Successive draws (Gumbel-top-B, the paper's Eq. 8), the B largest weights, or the exact
         conditional Poisson draw. Of "entropy" alone.
     stratify : {"proportional", "equal"} or None, default="proportional"
-        Quota of each class (of ten quantile bins for continuous labels). "equal" of "design" also
+        Quota of each class (of ten quantile bins for continuous labels). With "equal" a design
         reproduces what would be predicted if classes were equally frequent.
     features : transformer or None, default=None
         From X to (N, F). None takes those that come with the predictions, or

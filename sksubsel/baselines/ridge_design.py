@@ -47,7 +47,7 @@ class RidgeDesign(BaseSelector):
     features : transformer or None, default=None
         From X to (N, F). None: :class:`~sksubsel.features.InstanceFeatures`.
     stratify : {"proportional", "equal"} or None, default="proportional"
-        Quota of each class (of ten quantile bins for continuous labels). "equal" also
+        Quota of each class (of ten quantile bins for continuous labels). With "equal" a design
         reproduces what would be predicted if classes were equally frequent.
     n_components : int, default=1024
         Principal components that are kept of twice as many random features of the kernel.
