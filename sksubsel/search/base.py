@@ -183,7 +183,7 @@ class BaseSearch(BestEstimator, ABC):
         else:
             trainer = everything
             X_val, y_val = check_judging(X_val, y_val, everything, "X_val", "y_val")
-        selector = check_selector(self.selector, trainer.X_, trainer.y_, trainer.estimator_)
+        selector = check_selector(self.selector, trainer)
         self.n_train_, self.n_validation_ = len(trainer.X_), len(X_val)
         budget = None if selector is None else check_budget(self.budget, self.n_train_)
         plan = self._plan(trainer, selector, budget)

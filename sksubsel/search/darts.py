@@ -230,7 +230,7 @@ class DARTSSearch(BestEstimator):
             ArchitectureClassifier(device=device) if self.estimator is None else self.estimator
         )
         trainer = Trainer(estimator, space.build, X, codes, classes, task)
-        selector = check_selector(self.selector, X, codes)
+        selector = check_selector(self.selector, trainer)
         if kind_of(selector) in ("callback", "turns"):
             raise ValueError(
                 "selector must not be a SubsetCallback or InTurns, whose rows change; got "

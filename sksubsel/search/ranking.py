@@ -132,7 +132,7 @@ def rank(
     if judging is None:
         raise ValueError("validation must be a pair (X, y), by which to rank; got None")
     X_val, y_val = judging
-    selector = check_selector(selector, X, codes, trainer.estimator_)
+    selector = check_selector(selector, trainer)
     count = None if selector is None else check_budget(budget, len(X))
     with Progress("rank", "trainings", len(archs) * len(seeds), verbose) as progress:
         trials = Trials(

@@ -244,16 +244,14 @@ def distinct_architectures(archs) -> list:
     return archs
 
 
-def check_selector(selector, X, y, estimator=None):
+def check_selector(selector, trainer):
     """The selector of a search, taken out of a FrozenEstimator.
 
     Parameters
     ----------
     selector : fitted SubSelNet, InTurns, selector of (X, y), SubsetCallback, callable or None
-    X, y : ndarrays
-        The training instances, y as codes or targets.
-    estimator : ArchitectureClassifier, ArchitectureRegressor or None, default=None
-        The recipe of the trainings.
+    trainer : Trainer
+        Has the training instances, labels as codes or targets, and the recipe.
 
     Raises
     ------
@@ -268,7 +266,7 @@ def check_selector(selector, X, y, estimator=None):
             f"SubsetCallback, a callable or None for all instances; got {selector!r}"
         )
     if isinstance(selector, InTurns):
-        check_turns(selector, estimator)
+        check_turns(selector, trainer.estimator_)
     net = net_of(selector)
     if net is not None:
         try:
@@ -278,7 +276,7 @@ def check_selector(selector, X, y, estimator=None):
                 "selector must be a fitted SubSelNet; got one that is not (where it is cloned, "
                 "as by GridSearchCV, wrap it in sklearn.frozen.FrozenEstimator)"
             ) from error
-        zoo = records.zoo_of(net, "selector")
+        zoo, X, y = records.zoo_of(net, "selector"), trainer.X_, trainer.y_
         if zoo.X_ is not X and not (np.array_equal(zoo.X_, X) and np.array_equal(zoo.y_, y)):
             raise ValueError(
                 f"selector must be fitted on the {len(X)} instances that are trained on, since it "

@@ -197,7 +197,7 @@ def tune(
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     everything = Trainer(estimator, None, X, codes, classes, task)
     trainer, X_val, y_val = _to_score_on(validation, everything, seed)
-    selector = check_selector(selector, trainer.X_, trainer.y_, trainer.estimator_)
+    selector = check_selector(selector, trainer)
     count = None if selector is None else check_budget(budget, len(trainer.X_))
     allowed = set(trainer.estimator_.get_params(deep=False)) - set(_NOT_TUNED)
     space = as_param_space(param_space, allowed)
