@@ -37,7 +37,7 @@ LATE = {("architectures", "tracing")}  # imported only when `Architecture.from_m
 
 OWNERS = {  # package: where it may be imported
     "dgl": lambda path: path.parts[0] == "architectures" or path.as_posix() == "nn/graph.py",
-    "skorch": lambda path: path.as_posix() == "_net.py",
+    "skorch": lambda path: path.parts[0] == "_net",
     "matplotlib": lambda path: path.parts[0] == "plotting",
     "PIL": lambda path: path.as_posix() == "datasets/image_files.py",
     "safetensors": lambda path: path.as_posix() == "persistence/net.py",

@@ -12,7 +12,8 @@ from torch import nn
 
 from sksubsel._net import EpochEnd, forked_rng, predict_net, seeded
 from sksubsel.networks.proxy import build_proxy
-from sksubsel.zoo.classifier import ArchitectureClassifier, _tensor
+from sksubsel.zoo.batches import float_tensor
+from sksubsel.zoo.classifier import ArchitectureClassifier
 
 __all__ = ["Recorder", "Run", "default_estimator", "n_epochs_of", "seed_estimator"]
 
@@ -146,7 +147,7 @@ class Recorder:
         self._write_if_stopped(len(model.history), predict)
 
     def _train_network(self, model, y, n_epochs):
-        X = _tensor(self.X)
+        X = float_tensor(self.X)
         n_batches = -(-len(X) // model.batch_size)
 
         def after_epoch(module, epoch):

@@ -25,7 +25,7 @@ from sksubsel.search.supernet_training import SupernetTraining
 from sksubsel.search.trials import Trainer, check_selector
 from sksubsel.spaces import DARTS
 from sksubsel.zoo import ArchitectureClassifier
-from sksubsel.zoo.classifier import _split, _tensor
+from sksubsel.zoo.batches import float_tensor, validation_split
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -243,7 +243,7 @@ class DARTSSearch(BestEstimator):
         if self.random_state is None and kept is not None:
             seed = kept["seed"]  # so that a search without a seed goes on, too
         training = SupernetTraining(
-            _tensor(X), torch.from_numpy(codes), len(classes), settings, seed
+            float_tensor(X), torch.from_numpy(codes), len(classes), settings, seed
         )
         state = {"seed": seed, "history": [], "genotype": "", "rows": None, "weight": None}
         if self.checkpoint is not None:
@@ -260,7 +260,7 @@ class DARTSSearch(BestEstimator):
                 state = kept
                 training.load(kept["training"])
         halves = np.zeros(len(X), dtype=bool)
-        halves[_split(len(X), 0.5, codes, seed)[1]] = True
+        halves[validation_split(len(X), 0.5, codes, seed)[1]] = True
         self._run(training, state, Selections(selector, trainer), count, torch.from_numpy(halves))
         self.history_ = state["history"]
         self.operation_weights_ = training.operation_weights()

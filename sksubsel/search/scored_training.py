@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from sksubsel._net import torch_threads
 from sksubsel.benchmark.tasks import Chosen
 from sksubsel.search.trials import Trainer
-from sksubsel.zoo.classifier import _tensor
+from sksubsel.zoo.batches import float_tensor
 
 __all__ = ["Shared", "TrialTask", "is_rung", "run_trial"]
 
@@ -124,7 +124,9 @@ def _train(shared, task, report):
 
     def after_epoch(model, module, epoch):
         if is_rung(epoch, shared.grace_period, shared.factor) and epoch < n_epochs:
-            score(lambda: model._as_if_ended(module, _tensor(X), n_batches * epoch), epoch, False)
+            score(
+                lambda: model._as_if_ended(module, float_tensor(X), n_batches * epoch), epoch, False
+            )
 
     recipe = chosen.recipe(trainer, shared.budget)
     n_epochs = recipe.get("max_epochs", trainer.estimator_._n_epochs(len(X)))

@@ -20,7 +20,7 @@ from sksubsel.benchmark import records
 from sksubsel.benchmark.tasks import Selections, Task, Training, kind_of, lost_task, run_task
 from sksubsel.benchmark.turns import InTurns, check_turns, net_of
 from sksubsel.zoo import ArchitectureClassifier, ArchitectureRegressor, TrainingFailedWarning
-from sksubsel.zoo.classifier import _split
+from sksubsel.zoo.batches import validation_split
 from sksubsel.zoo.training import train_on_rows
 
 __all__ = ["Trainer", "Trial", "Trials", "check_selector", "distinct_architectures"]
@@ -84,7 +84,7 @@ class Trainer:
         """One of a part of the instances, and the others with their labels, to score on."""
         X, codes = self.X_, self.y_
         strata = None if self.classes_ is None else codes
-        rows, held_out = map(np.sort, _split(len(X), fraction, strata, seed))
+        rows, held_out = map(np.sort, validation_split(len(X), fraction, strata, seed))
         part = Trainer(self.estimator_, None, X[rows], codes[rows], self.classes_, self.task_)
         return part, X[held_out], self.labels(codes[held_out])
 

@@ -31,8 +31,9 @@ from sksubsel._validation import (
 from sksubsel.architectures import as_architecture, as_architectures
 from sksubsel.networks import count_parameters
 from sksubsel.zoo.asking import new_outputs
-from sksubsel.zoo.classifier import ArchitectureClassifier, ArchitectureRegressor
+from sksubsel.zoo.classifier import ArchitectureClassifier
 from sksubsel.zoo.folders import is_url
+from sksubsel.zoo.regressor import ArchitectureRegressor
 from sksubsel.zoo.stack import OutputStack, empty_outputs
 from sksubsel.zoo.store import Store, architecture_key, kept_seed, recipe_settings
 from sksubsel.zoo.training import seed_of, train_architecture, train_on_rows

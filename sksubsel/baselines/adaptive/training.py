@@ -15,7 +15,7 @@ from torch.utils.data import default_collate
 
 from sksubsel._net import Net, TrainingSubset
 from sksubsel.baselines.adaptive.gradients import GradientRecorder
-from sksubsel.zoo.classifier import _estimate_batch_norm
+from sksubsel.zoo.batches import estimate_batch_norm
 
 __all__ = ["attach"]
 
@@ -113,7 +113,7 @@ class _OwnNet(_Access):
         if torch.is_tensor(self.dataset.inputs):
             # few steps into a training with slow batch normalisation, its statistics aren't true
             with _unchanged_buffers(self.net.module_):
-                _estimate_batch_norm(self.net.module_, self.dataset.inputs, self.net.n_steps_, 0)
+                estimate_batch_norm(self.net.module_, self.dataset.inputs, self.net.n_steps_, 0)
                 return self._gradients()
         return self._gradients()
 
