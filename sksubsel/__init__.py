@@ -1,12 +1,18 @@
 """Subsets on which many neural networks train nearly as well as on all data."""
 
-from sksubsel.architectures import Architecture
-from sksubsel.encoder import ArchitectureEncoder
-from sksubsel.zoo import ArchitectureClassifier, ArchitectureRegressor, ModelZoo
-from sksubsel.approximator import ModelApproximator
-from sksubsel.selector import SubsetSelector
-from sksubsel.subselnet import SubSelNet
-from sksubsel.subset_classifier import SubsetClassifier, SubsetRegressor
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sksubsel.approximator import ModelApproximator
+    from sksubsel.architectures import Architecture
+    from sksubsel.encoder import ArchitectureEncoder
+    from sksubsel.selector import SubsetSelector
+    from sksubsel.subselnet import SubSelNet
+    from sksubsel.subset_classifier import SubsetClassifier, SubsetRegressor
+    from sksubsel.zoo import ArchitectureClassifier, ArchitectureRegressor, ModelZoo
 
 __version__ = "0.1.0"
 
@@ -22,3 +28,49 @@ __all__ = [
     "SubsetRegressor",
     "SubsetSelector",
 ]
+
+# Imported when first asked for: torch takes seconds, and a search space or `--help` needs none.
+_MODULE_OF = {
+    "Architecture": "architectures",
+    "ArchitectureClassifier": "zoo",
+    "ArchitectureEncoder": "encoder",
+    "ArchitectureRegressor": "zoo",
+    "ModelApproximator": "approximator",
+    "ModelZoo": "zoo",
+    "SubSelNet": "subselnet",
+    "SubsetClassifier": "subset_classifier",
+    "SubsetRegressor": "subset_classifier",
+    "SubsetSelector": "selector",
+}
+_PACKAGES = (
+    "architectures",
+    "baselines",
+    "benchmark",
+    "datasets",
+    "extraction",
+    "features",
+    "metrics",
+    "networks",
+    "plotting",
+    "predictions",
+    "samplers",
+    "scoring",
+    "search",
+    "spaces",
+    "tracing",
+    "zoo",
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"sksubsel.{name}")
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'sksubsel' has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"sksubsel.{_MODULE_OF[name]}"), name)
+    globals()[name] = found  # the next time it is found without this function
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_PACKAGES})

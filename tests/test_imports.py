@@ -155,40 +155,55 @@ def modules_after(*statements):
 
 def test_import_pulls_in_no_extra():
     (loaded,) = modules_after(
-        "import sksubsel, sksubsel.baselines, sksubsel.datasets, sksubsel.extraction, "
-        "sksubsel.plotting, sksubsel.search"
+        "from sksubsel import *; import sksubsel.baselines, sksubsel.datasets, "
+        "sksubsel.extraction, sksubsel.plotting, sksubsel.search"
     )
     assert loaded & EXTRAS == set()
 
 
 def test_light_modules_need_no_torch():
-    # In place of the package's own __init__, which imports all of it.
-    bare = f"""
-import types
-package = types.ModuleType("sksubsel")
-package.__path__ = [{str(ROOT)!r}]
-sys.modules["sksubsel"] = package
-"""
     # each by itself, as if none of the package had been imported before
-    alone = "for k in [k for k in sys.modules if k.startswith('sksubsel.')]: del sys.modules[k]"
+    ours = "[name for name in sys.modules if name.split('.')[0] == 'sksubsel']"
+    alone = f"for name in {ours}: del sys.modules[name]"
     used = """
-import sksubsel.architectures, sksubsel.spaces
+import sksubsel
 arch = sksubsel.spaces.NASBench101().sample(1, random_state=0)[0]
 sksubsel.architectures.as_architecture((arch.adjacency, arch.ops))
+assert sksubsel.Architecture is type(arch)
 """
     imports = [f"{alone}\nimport sksubsel.{module}" for module in NO_TORCH]
-    statements = [bare, *imports, f"{alone}\n{used}"]
+    statements = ["import sksubsel", *imports, f"{alone}\n{used}"]
     for statement, names in zip(statements, modules_after(*statements)):
         heavy = {"torch", "dgl", "skorch", "networkx", "matplotlib"}
         assert names & heavy == set(), statement
+
+
+def test_the_help_of_the_command_line_is_light():
+    help_of_fit = "from click.testing import CliRunner\nfrom sksubsel.cli.app import app\n"
+    help_of_fit += "assert '--budget' in CliRunner().invoke(app, ['fit', '--help']).output"
+    (loaded,) = modules_after(help_of_fit.replace("\n", "; "))
+    assert loaded & {"torch", "sklearn", "scipy", "pandas", "matplotlib"} == set()
 
 
 def test_public_names():
     import sksubsel
 
     assert len(set(sksubsel.__all__)) == len(sksubsel.__all__)
+    assert set(sksubsel.__all__) <= set(dir(sksubsel))
     for name in sksubsel.__all__:
         assert getattr(sksubsel, name).__doc__, name
+    with pytest.raises(AttributeError, match="SubselNet"):
+        sksubsel.SubselNet  # noqa: B018
+
+
+def test_public_packages():
+    """They are there after `import sksubsel` alone."""
+    (loaded,) = modules_after(
+        "import sksubsel; "
+        "assert all(getattr(sksubsel, name).__doc__ for name in sksubsel._PACKAGES); "
+        "assert set(sksubsel._PACKAGES) <= set(dir(sksubsel))"
+    )
+    assert "torch" in loaded
 
 
 def test_the_parser_sees_all_kinds_of_import(tmp_path, monkeypatch):

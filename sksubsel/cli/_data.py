@@ -5,13 +5,11 @@ from __future__ import annotations
 import click
 
 from sksubsel.cli._options import options
-from sksubsel.datasets import load_digits_images, load_fashion_mnist
-from sksubsel.datasets.files import read_files
 
-_NAMES = {
-    "digits": load_digits_images,
-    "fashion-mnist": load_fashion_mnist,
-    "fashion_mnist": load_fashion_mnist,
+_LOADERS = {
+    "digits": "load_digits_images",
+    "fashion-mnist": "load_fashion_mnist",
+    "fashion_mnist": "load_fashion_mnist",
 }
 _CALLED = {
     "data": "DATA",
@@ -36,6 +34,9 @@ DATA = options(
 
 def read_data(data, labels=None, target=None, image_size=32):
     """Instances and labels of what :func:`read_files` reads, or of a data set by its name."""
-    if data in _NAMES and labels is None and target is None:
-        return _NAMES[data](return_X_y=True)
+    from sksubsel import datasets
+    from sksubsel.datasets.files import read_files
+
+    if data in _LOADERS and labels is None and target is None:
+        return getattr(datasets, _LOADERS[data])(return_X_y=True)
     return read_files(data, labels, target, image_size, _CALLED)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from sksubsel._validation import check_device
 from sksubsel.cli._data import DATA, read_data
 from sksubsel.cli._options import BUDGET, DEVICE, JSON, PATH, SEED, Command, Result, verbosity
 
@@ -58,6 +57,7 @@ def fit(data, labels, target, image_size, zoo_folder, out, epochs, include_zoo, 
 
     The folder is what SubSelNet.load reads. It holds no code.
     """
+    from sksubsel._validation import check_device
     from sksubsel.approximator import ModelApproximator
     from sksubsel.cli._zoo_folder import ZooFolder
     from sksubsel.encoder import ArchitectureEncoder

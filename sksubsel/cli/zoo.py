@@ -8,9 +8,7 @@ from pathlib import Path
 
 import click
 import numpy as np
-from sklearn.utils import check_random_state
 
-from sksubsel._validation import check_device
 from sksubsel.cli._data import DATA, read_data
 from sksubsel.cli._options import (
     ASSIGNMENT,
@@ -108,6 +106,7 @@ def zoo(data, labels, target, image_size, store, space, space_options, n_archite
     DATA is a file .npz (X, y), .npy with --labels, .parquet with --target, a folder with X.npy and
     y.npy or with a subfolder of images for each class, or digits or fashion-mnist.
     """
+    from sksubsel._validation import check_device
     from sksubsel.cli._zoo_folder import ZooFolder
     from sksubsel.zoo import TrainingFailedWarning
 
@@ -175,7 +174,7 @@ def _source(space, params, n_architectures, seed):
         )
 
     def draw():
-        drawn = np.sort(check_random_state(seed).permutation(len(archs))[:n_drawn])
+        drawn = np.sort(np.random.RandomState(seed).permutation(len(archs))[:n_drawn])
         return [archs[place] for place in drawn]
 
     digest = hashlib.sha256(Path(space).read_bytes()).hexdigest()
