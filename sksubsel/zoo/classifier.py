@@ -9,7 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from sklearn.base import ClassifierMixin
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from sksubsel._validation import check_finite, fit_context, label_codes
@@ -20,6 +21,21 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
     from typing_extensions import Self
+
+
+def _weights_of(class_weight, y, classes):
+    """Weight of each instance by its label, (N,); 1 where a dict has none."""
+    if isinstance(class_weight, dict):
+        labels, weights = list(class_weight), np.array(list(class_weight.values()), dtype=float)
+        strange = [label for label in labels if label not in classes.tolist()]
+        if strange or not (np.isfinite(weights) & (weights >= 0)).all():
+            raise ValueError(
+                f"class_weight must give labels of {classes.tolist()} finite weights of at least "
+                f"0; got {class_weight}"
+            )
+        absent = {label: 1.0 for label in classes.tolist() if label not in labels}
+        class_weight = {**class_weight, **absent}
+    return compute_sample_weight(class_weight, y)
 
 
 def _accuracy(output, targets):
@@ -36,6 +52,10 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
 
     {PARAMETERS}
     label_smoothing : float, default=0.0
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the classes in the loss, by label; "balanced" gives all classes in y the same
+        sum, and a label that a dict leaves out has weight 1. Instances' weights are multiplied by
+        them; a validation split is weighted by neither.
     classes : array-like of shape (C,) or None, default=None
         All labels there are, so that a network trained on a subset that lacks one still has its
         output. None takes those in y.
@@ -62,6 +82,7 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
     _parameter_constraints: dict = {
         **ArchitectureEstimator._parameter_constraints,
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
         "classes": ["array-like", None],
     }
     _valid_scores = {"accuracy": _accuracy}
@@ -85,6 +106,7 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
         batch_size: int = 32,
         gradient_clip: float | None = None,
         label_smoothing: float = 0.0,
+        class_weight: dict[Any, float] | str | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
@@ -111,6 +133,7 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
         self.batch_size = batch_size
         self.gradient_clip = gradient_clip
         self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -165,6 +188,11 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
                     f"soft_targets must be probabilities of shape (N, C)=({len(X)}, "
                     f"{len(self.classes_)}); got shape {targets.shape}"
                 )
+        if self.class_weight is not None:
+            of_class = _weights_of(self.class_weight, y, self.classes_)
+            sample_weight = of_class if sample_weight is None else sample_weight * of_class
+            if not sample_weight.any():
+                raise ValueError("class_weight must leave a positive weight; it makes all zero")
         counts = np.bincount(codes)
         strata = codes if counts[counts > 0].min() > 1 else None
         return self._train(X, targets, self._loss, len(self.classes_), sample_weight, strata)

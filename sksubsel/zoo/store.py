@@ -47,6 +47,8 @@ def recipe_settings(estimator, left_out=()) -> list:
             unused |= {"step_size", "gamma"}
         if not params["nesterov"]:
             unused.add("nesterov")
+        if params.get("class_weight") is None:
+            unused.add("class_weight")
     return sorted((name, value) for name, value in params.items() if name not in unused)
 
 

@@ -191,6 +191,44 @@ def test_sample_weight(data):
             _classifier().fit(X, y, bad)
 
 
+def test_class_weight(data):
+    """As sample_weight says it; labels of any kind; classes that y lacks."""
+    X, y = data[0], np.array(["ant", "bee", "cow"])[data[1]]
+    rare = np.concatenate([np.flatnonzero(y != "cow"), np.flatnonzero(y == "cow")[:5]])
+    X, y = X[rare], y[rare]
+    counts = {name: (y == name).sum() for name in ("ant", "bee", "cow")}
+    balanced = np.array([1 / counts[name] for name in y])
+    np.testing.assert_allclose(
+        _proba((X, y), class_weight="balanced"), _proba((X, y), balanced), atol=1e-5
+    )
+    given = {"bee": 2.0, "cow": 0.0, "dog": 5.0}
+    weight = np.array([given.get(name, 1.0) for name in y])
+    all_labels = ["ant", "bee", "cow", "dog"]
+    half = np.where(np.arange(len(y)) % 2 == 0, 1.0, 0.5)
+    np.testing.assert_allclose(
+        _proba((X, y), half, class_weight=given, classes=all_labels),
+        _proba((X, y), half * weight, classes=all_labels),
+        atol=1e-5,
+    )
+    plain = _proba((X, y), max_epochs=10)[:, 2].mean()
+    assert _proba((X, y), max_epochs=10, class_weight="balanced")[:, 2].mean() > 1.5 * plain
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ("fair", "class_weight"),
+        ({0: 1.0, 7: 1.0}, "7"),
+        ({0: 0.0, 1: 0.0, 2: 0.0}, "positive weight"),
+        ({0: -1.0}, "class_weight must .* at least 0"),
+        ({0: np.nan}, "class_weight must .* finite"),
+    ],
+)
+def test_bad_class_weight(data, bad, message):
+    with pytest.raises(ValueError, match=message):
+        _classifier(class_weight=bad).fit(*data)
+
+
 def test_early_stopping_on_a_validation_split():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(100, 5)), rng.integers(0, 2, 100)  # nothing to learn but noise
