@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sksubsel.approximator import ModelApproximator
@@ -42,35 +42,44 @@ _MODULE_OF = {
     "SubsetRegressor": "subset_classifier",
     "SubsetSelector": "selector",
 }
-_PACKAGES = (
+_MODULES = (
+    "approximator",
     "architectures",
+    "base",
     "baselines",
     "benchmark",
     "datasets",
+    "encoder",
     "extraction",
     "features",
     "metrics",
     "networks",
+    "nn",
+    "persistence",
     "plotting",
     "predictions",
     "samplers",
     "scoring",
     "search",
+    "selector",
     "spaces",
+    "subselnet",
+    "subset_classifier",
     "tracing",
     "zoo",
 )
 
+if not TYPE_CHECKING:  # to which any name would be there
 
-def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:
-        return importlib.import_module(f"sksubsel.{name}")
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module 'sksubsel' has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"sksubsel.{_MODULE_OF[name]}"), name)
-    globals()[name] = found  # the next time it is found without this function
-    return found
+    def __getattr__(name):
+        if name in _MODULES:
+            return importlib.import_module(f"sksubsel.{name}")
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module 'sksubsel' has no attribute {name!r}")
+        found = getattr(importlib.import_module(f"sksubsel.{_MODULE_OF[name]}"), name)
+        globals()[name] = found  # the next time it is found without this function
+        return found
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_PACKAGES})
+    return sorted({*globals(), *__all__, *_MODULES})

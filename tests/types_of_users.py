@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+import sksubsel
 from sksubsel import ArchitectureClassifier, ModelZoo, SubSelNet, SubsetClassifier
 from sksubsel.baselines import EL2N, Random
 from sksubsel.benchmark import compare, summarize
@@ -43,6 +44,7 @@ def use(X: np.ndarray, y: np.ndarray, extractor: Any) -> None:
     StoredFeatures([features.filename, "more.npy"]).fit(X)
     SubsetClassifier(recipe, Random(10)).fit(X, y)
 
+    sksubsel.SubselNet  # type: ignore[attr-defined]  # noqa: B018
     SubSelNet(modes="inductive")  # type: ignore[call-arg]
     SubSelNet(budget="a tenth")  # type: ignore[arg-type]
     net.fit(archs, X, y, y)  # type: ignore[call-arg]

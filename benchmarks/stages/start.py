@@ -1,4 +1,4 @@
-"""Importing a SubSelNet and a first selection in a fresh process, beside importing its dependencies."""
+"""Importing a SubSelNet and selecting in a fresh process, beside importing the dependencies."""
 
 from __future__ import annotations
 

@@ -211,7 +211,8 @@ class GradientSelector(BaseSelector):
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 return model.fit(standardise(X), y)
         model = seed_estimator(clone(self.estimator), seed, keep=True)
-        return model.fit(X if isinstance(model, ArchitectureClassifier) else _flat(X), y)
+        X = X if isinstance(model, ArchitectureClassifier) else _flat(X)
+        return model.fit(X, self.classes_[y])  # labels, which `class_weight` may name
 
 
 class _Standardise:

@@ -128,8 +128,14 @@ def read_config(path: str | Path) -> dict:
     config["recipe"], config["zoo"] = config.get("recipe", {}), config.get("zoo", {})
     check_names(config["recipe"], recipe, "[recipe]")
     check_names(config["compare"]["recipe"], recipe, "[compare] recipe")
-    ArchitectureClassifier(**config["recipe"])._validate_params()
-    ArchitectureClassifier(**config["compare"]["recipe"])._validate_params()
+    for where, params in (
+        ("[recipe]", config["recipe"]), ("[compare] recipe", config["compare"]["recipe"])
+    ):  # fmt: skip
+        ArchitectureClassifier(**params)._validate_params()
+        if isinstance(params.get("class_weight"), dict):  # whose keys would be strings in TOML
+            raise ValueError(
+                f"{where} class_weight must be 'balanced' in a file; got {params['class_weight']}"
+            )
     check_names(config["zoo"], set(ModelZoo().get_params(deep=False)) - _OURS, "[zoo]")
     ModelZoo(**config["zoo"])._validate_params()
     made = {name: make_selector(name, spec) for name, spec in config["selectors"].items()}

@@ -92,6 +92,8 @@ class Writer:
         return {"object": self._object(value, path, fitted)}
 
     def _pair(self, key, value, path, fitted):
+        if isinstance(key, np.generic):  # of np.unique(y), say
+            key = key.item()
         if type(key) not in (str, int):
             raise TypeError(f"{path} must be a dict with keys of str or int; got {key!r}")
         return [key, self.value(value, f"{path}.{key}", fitted)]

@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from sksubsel._validation import check_finite, fit_context, label_codes
@@ -23,19 +22,19 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-def _weights_of(class_weight, y, classes):
+def _weights_of(class_weight, codes, classes):
     """Weight of each instance by its label, (N,); 1 where a dict has none."""
-    if isinstance(class_weight, dict):
-        labels, weights = list(class_weight), np.array(list(class_weight.values()), dtype=float)
-        strange = [label for label in labels if label not in classes.tolist()]
-        if strange or not (np.isfinite(weights) & (weights >= 0)).all():
-            raise ValueError(
-                f"class_weight must give labels of {classes.tolist()} finite weights of at least "
-                f"0; got {class_weight}"
-            )
-        absent = {label: 1.0 for label in classes.tolist() if label not in labels}
-        class_weight = {**class_weight, **absent}
-    return compute_sample_weight(class_weight, y)
+    if class_weight == "balanced":
+        counts = np.bincount(codes, minlength=len(classes))
+        return len(codes) / ((counts > 0).sum() * counts[codes])
+    weights = list(class_weight.values())
+    good = all(isinstance(weight, Real) and 0 <= weight < np.inf for weight in weights)
+    if not good or not class_weight.keys() <= set(classes.tolist()):
+        raise ValueError(
+            f"class_weight must give labels of {classes.tolist()} finite weights of at least 0; "
+            f"got {class_weight}"
+        )
+    return np.array([float(class_weight.get(label, 1.0)) for label in classes.tolist()])[codes]
 
 
 def _accuracy(output, targets):
@@ -53,9 +52,9 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
     {PARAMETERS}
     label_smoothing : float, default=0.0
     class_weight : dict, "balanced" or None, default=None
-        Weights of the classes in the loss, by label; "balanced" gives all classes in y the same
-        sum, and a label that a dict leaves out has weight 1. Instances' weights are multiplied by
-        them; a validation split is weighted by neither.
+        Weights in the loss by an instance's label, also where there are soft targets. "balanced":
+        N over the number of classes in y times that of instances in the class; a label that a dict
+        leaves out has 1. They multiply `sample_weight`; a validation split has no weights.
     classes : array-like of shape (C,) or None, default=None
         All labels there are, so that a network trained on a subset that lacks one still has its
         output. None takes those in y.
@@ -168,7 +167,7 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
         -------
         self
         """
-        X, y, sample_weight = self._check_fit(X, y, sample_weight)
+        X, y, weight = self._check_fit(X, y, sample_weight)
         check_classification_targets(y)
         self.classes_ = np.unique(y if self.classes is None else np.asarray(self.classes))
         if len(self.classes_) < 2:
@@ -189,13 +188,16 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
                     f"{len(self.classes_)}); got shape {targets.shape}"
                 )
         if self.class_weight is not None:
-            of_class = _weights_of(self.class_weight, y, self.classes_)
-            sample_weight = of_class if sample_weight is None else sample_weight * of_class
-            if not sample_weight.any():
-                raise ValueError("class_weight must leave a positive weight; it makes all zero")
+            of_class = _weights_of(self.class_weight, codes, self.classes_)
+            weight = of_class if weight is None else weight * of_class
+            if not weight.any():
+                raise ValueError(
+                    "class_weight must leave an instance of y a positive weight; got "
+                    f"{self.class_weight}"
+                )
         counts = np.bincount(codes)
         strata = codes if counts[counts > 0].min() > 1 else None
-        return self._train(X, targets, self._loss, len(self.classes_), sample_weight, strata)
+        return self._train(X, targets, self._loss, len(self.classes_), weight, strata)
 
     def _loss(self, output, inputs, targets, weight):
         loss = F.cross_entropy(

@@ -460,3 +460,17 @@ def test_mistakes_of_a_path(tmp_path, lines, message):
     path.write_text(f'[data]\n{lines}\n[selectors."r"]\nclass = "Random"\n')
     with pytest.raises(ValueError, match=message):
         read_config(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("max_epochs = 1\n[zoo]", "{}\n[zoo]"), ("[compare]", "[compare]\nrecipe = {{ {} }}")],
+)
+def test_class_weight_in_a_file(config, old, new):
+    """Keys are strings in TOML, and labels are none: said before anything is trained."""
+    text = config.read_text()
+    config.write_text(text.replace(old, new.format('class_weight = "balanced"')))
+    read_config(config)
+    config.write_text(text.replace(old, new.format('class_weight = { "0" = 2.0 }')))
+    with pytest.raises(ValueError, match="recipe.* class_weight must be 'balanced'"):
+        read_config(config)

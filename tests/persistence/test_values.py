@@ -39,7 +39,12 @@ def test_floats_that_json_lacks():
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(np.int64(3), 3), (np.float32(0.1), float(np.float32(0.1))), (np.bool_(True), True)],
+    [
+        (np.int64(3), 3),
+        (np.float32(0.1), float(np.float32(0.1))),
+        (np.bool_(True), True),
+        ({np.int64(3): 1.0, np.str_("a"): 2.0}, {3: 1.0, "a": 2.0}),
+    ],
 )
 def test_scalars_become_pythons(value, expected):
     assert repr(round_trip(value)) == repr(expected)

@@ -215,11 +215,28 @@ def test_class_weight(data):
 
 
 @pytest.mark.parametrize(
+    "classes", [["0", "1", "b"], [False, True], [np.int8(3), np.int8(5), np.int8(9)], [0.0, 2.0]]
+)
+def test_class_weight_of_any_labels(data, classes):
+    """Of classes that are weighted by nothing nothing is learned, whatever they are called."""
+    X, codes = data[0][data[1] < len(classes)], data[1][data[1] < len(classes)]
+    y = np.array(classes)[codes]
+    only = np.unique(y)[0]
+    given = {name: float(name == only) for name in np.unique(y)}
+    for fit in ({}, {"soft_targets": np.eye(len(classes))[codes]}):
+        model = _classifier(class_weight=given, max_epochs=10).fit(X, y, **fit)
+        assert (model.predict(X) == only).all()
+        assert (_classifier(max_epochs=10).fit(X, y, **fit).predict(X) != only).any()
+
+
+@pytest.mark.parametrize(
     ("bad", "message"),
     [
         ("fair", "class_weight"),
-        ({0: 1.0, 7: 1.0}, "7"),
-        ({0: 0.0, 1: 0.0, 2: 0.0}, "positive weight"),
+        ({0: 1.0, 7: 1.0}, r"labels of \[0, 1, 2\]"),
+        ({"0": 1.0}, r"labels of \[0, 1, 2\]"),
+        ({0: "much"}, "class_weight must .* finite"),
+        ({0: 0.0, 1: 0.0, 2: 0.0}, "class_weight must leave .* positive weight"),
         ({0: -1.0}, "class_weight must .* at least 0"),
         ({0: np.nan}, "class_weight must .* finite"),
     ],

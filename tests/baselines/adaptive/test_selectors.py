@@ -133,6 +133,16 @@ def test_default_model_is_logistic_regression_on_standardised_rows(data):
     )
 
 
+def test_the_model_sees_labels(data):
+    """Not their codes: it may have been told something of them."""
+    X, y = data
+    model = LogisticRegression(class_weight={"a": 1.0, "b": 1.0, "c": 20.0})
+    np.testing.assert_array_equal(
+        GradMatch(20, estimator=model).fit(X, y).ranking_,
+        GradMatch(20).fit(X, y, proba=model.fit(X, y).predict_proba(X)).ranking_,
+    )
+
+
 @each
 def test_networks_give_the_gradients_of_their_last_layer(selector, data):
     X, y = data
