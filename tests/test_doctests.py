@@ -23,6 +23,7 @@ PUBLIC = [
     name
     for name in ["sksubsel", *MODULES]
     if (name.count(".") < 2 or name.startswith("sksubsel.baselines."))
+    and "._" not in name
     and hasattr(importlib.import_module(name), "__path__")
     and hasattr(importlib.import_module(name), "__all__")
 ] + ["sksubsel.base", "sksubsel.features", "sksubsel.metrics"]
