@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from sksubsel._validation import check_finite, fit_context, label_codes
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 def _weights_of(class_weight, codes, classes):
     """Weight of each instance by its label, (N,); 1 where a dict has none."""
     if class_weight == "balanced":
-        counts = np.bincount(codes, minlength=len(classes))
-        return len(codes) / ((counts > 0).sum() * counts[codes])
+        return compute_sample_weight("balanced", codes)
     weights = list(class_weight.values())
     good = all(isinstance(weight, Real) and 0 <= weight < np.inf for weight in weights)
     if not good or not class_weight.keys() <= set(classes.tolist()):
