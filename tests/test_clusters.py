@@ -39,7 +39,12 @@ def tasks():
 @contextmanager
 def dask_cluster():
     distributed = pytest.importorskip("distributed")
+    import dask
+
+    # every two seconds it drops copies that no waiting task needs, which are then sent again
+    in_peace = dask.config.set({"distributed.scheduler.active-memory-manager.start": False})
     with (
+        in_peace,
         distributed.LocalCluster(
             processes=True, n_workers=2, threads_per_worker=1, dashboard_address=None
         ) as local,
