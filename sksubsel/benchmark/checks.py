@@ -13,7 +13,6 @@ from sksubsel._validation import check_budget, check_X
 from sksubsel.benchmark.records import data_key, zoo_of
 from sksubsel.benchmark.tasks import kind_of
 from sksubsel.benchmark.turns import InTurns, check_turns, net_of
-from sksubsel.subselnet import SubSelNet
 
 __all__ = [
     "FULL_DATA",
@@ -111,17 +110,19 @@ def check_selectors(selectors, seeds, soft_targets, zoo, archs) -> dict:
     if sources and zoo.task_ == "regression":
         raise ValueError("soft_targets must be empty for regression; got " + str(list(sources)))
     for name, source in sources.items():
-        own = _each(selectors.get(name), seeds, name)
-        if any(kind_of(one) not in ("net", "rows", "function") for one in own):
-            raise ValueError(f"soft_targets must name selectors of rows; got {name!r}")
+        if name not in selectors:
+            raise ValueError(f"soft_targets must name selectors, {list(selectors)}; got {name!r}")
         for one in _each(source, seeds, f"soft_targets[{name!r}]"):
-            if not isinstance(one, SubSelNet):
+            if net_of(one) is None:
                 raise ValueError(
                     "soft_targets must name SubSelNets among the selectors, or give a fitted one; "
                     f"got {name!r}"
                 )
-            _check_net(one, f"soft_targets[{name!r}]", zoo)
-    return sources
+            _check_net(net_of(one), f"soft_targets[{name!r}]", zoo)
+    return {
+        name: [net_of(one) for one in source] if isinstance(source, Sequence) else net_of(source)
+        for name, source in sources.items()
+    }
 
 
 def _each(given, seeds, where):

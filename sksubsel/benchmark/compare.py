@@ -84,9 +84,10 @@ def compare(
     seeds : sequence of int
     soft_targets : collection of str, or dict of str to SubSelNet
         Names of selectors that also appear with training on predicted probabilities of the
-        selected rows in place of labels: those of the selector itself, which must be a SubSelNet,
-        or of the fitted SubSelNet that the dict gives for any selector of rows. That changes the
-        training, not the selection.
+        selected rows in place of labels: those of the selector itself, which must be a SubSelNet
+        (or InTurns with one), or of the fitted SubSelNet that the dict gives for any selector.
+        That changes the training, not the selection, but of what selects by the training's
+        gradients or losses.
     records_file : path or None, default=None
         File to which each finished training is added as a line of JSON. A run with the same file
         does not do again what is in it. Trainings are known by all that determines them: data,
@@ -108,7 +109,7 @@ def compare(
     DataFrame
         One row per training: ``method``; ``budget`` as given; ``n_selected``; ``arch``, its hash;
         ``seed, accuracy, balanced_accuracy``; ``train_accuracy``, on the rows trained on, of which
-        at most 5,000 are asked (of an adaptive method on all rows); ``validation_accuracy``, NaN
+        at most 5,000 are asked (of an adaptive method on all rows, of subsets in turns on theirs); ``validation_accuracy``, NaN
         without `validation`; ``rar``, the relative
         accuracy reduction, against the architecture's mean accuracy on all data; ``speedup``, its
         mean training time on all data over ``selection_time + training_time``; ``setup_time``,

@@ -73,9 +73,8 @@ def read_config(path: str | Path) -> dict:
       ``per_seed = true``, for a selection with each seed's own random numbers;
       ``turns = K``, for K subsets that take turns in the epochs (:class:`InTurns`); and
       ``another_kind = true``, to train each architecture on what is selected for one of another
-      space. For any selector
-      of rows ``soft_targets = "NAME"``, to train also on the probabilities that the SubSelNet of
-      that name predicts.
+      space. For any selector ``soft_targets = "NAME"``, to train also on the probabilities that
+      the SubSelNet of that name predicts.
 
     Parameters
     ----------
@@ -143,7 +142,7 @@ def read_config(path: str | Path) -> dict:
         name
         for name, (selector, options) in made.items()
         if isinstance(selector, SubSelNet)
-        and not any(options.get(key) for key in ("another_kind", "turns"))
+        and not options.get("another_kind")
     ]
     for name, (_, options) in made.items():
         if options.get("another_kind") and not isinstance(space, spaces.Mixed):
@@ -161,9 +160,8 @@ def _check_turns(name, options):
     turns, where = options["turns"], f"[selectors.{name!r}] turns"
     if not isinstance(turns, int) or isinstance(turns, bool) or turns < 1:
         raise ValueError(f"{where} must be an int of at least 1; got {turns!r}")
-    for key in ("another_kind", "soft_targets"):
-        if options.get(key):
-            raise ValueError(f"{where} does not go with {key}; got {options[key]!r}")
+    if options.get("another_kind"):
+        raise ValueError(f"{where} does not go with another_kind; got {options['another_kind']!r}")
 
 
 def _check_data(data, given):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import joblib
 
+from sksubsel.benchmark.turns import InTurns
 from sksubsel.subselnet import SubSelNet
 from sksubsel.zoo.store import architecture_key, recipe_settings
 
@@ -34,6 +35,7 @@ __all__ = [
 
 _NOT_CONTENT = ("verbose", "n_jobs", "memory", "device")
 _DESIGN = 2  # raised when a net's design comes to choose otherwise from the same parameters
+_TURNS = 2  # raised when trainings on subsets in turns come to differ
 _NOT_RECIPE = ("verbose", "device", "random_state", "architecture", "classes")
 
 
@@ -141,7 +143,8 @@ def selector_key(selector) -> str:
         return joblib.hash((*known, *design, *mean))
     if hasattr(selector, "get_params") and not isinstance(selector, type):
         left_out = ("budget", "random_state", "keep_rows")
-        return joblib.hash((_kind(selector), _params(selector, *left_out)))
+        turns = (_TURNS,) if isinstance(selector, InTurns) else ()
+        return joblib.hash((_kind(selector), _params(selector, *left_out), *turns))
     return joblib.hash(_plain(selector))
 
 

@@ -19,7 +19,7 @@ from sksubsel.baselines import SubsetCallback
 from sksubsel.baselines.adaptive import TurnsStrategy
 from sksubsel.benchmark import records
 from sksubsel.benchmark.meter import Meter
-from sksubsel.benchmark.turns import InTurns
+from sksubsel.benchmark.turns import InTurns, net_of
 from sksubsel.samplers.kernels import check_rows
 from sksubsel.subselnet import SubSelNet
 
@@ -165,9 +165,11 @@ class Selections:
 
     def _by_turns(self, training, device):
         chosen = self._by_net(training, device)
-        turns = TurnsStrategy(chosen.rows)
+        # of these rows alone: batch statistics are of what is trained on, and no more is moved
+        rows, places = np.unique(chosen.rows, return_inverse=True)
+        turns = TurnsStrategy(places.reshape(chosen.rows.shape))
         callback = SubsetCallback(turns, budget=training.budget, keep_rows=False)
-        return Chosen(callback=callback, meter=chosen.meter)
+        return Chosen(rows, callback=callback, meter=chosen.meter)
 
     def _by_rows(self, training, device):
         X, y = self.zoo.X_, self.zoo.y_
@@ -191,7 +193,8 @@ def _train(training, chosen, task, zoo, judging, device):
     rows, targets, recipe = chosen.rows, None, chosen.recipe(zoo, training.budget)
     with Meter(device) as meter:
         if training.soft:
-            targets = task.source.soft_targets(training.arch, rows)
+            trained_on = np.arange(len(zoo.y_)) if rows is None else rows
+            targets = task.source.soft_targets(training.arch, trained_on)
         model = zoo.train(
             training.arch,
             rows,
@@ -216,9 +219,10 @@ def _train(training, chosen, task, zoo, judging, device):
     else:
         accuracy = balanced = float(r2_score(y_test, predicted))
     setup_time = task.setup_times.get(training.budget, 0.0)
-    if training.soft and task.source is not task.selector:
+    net = net_of(task.selector)
+    if training.soft and task.source is not net:
         # a net of its own has been counted with the zoo, which both learn from
-        own = task.setup_times and task.source.zoo_ is task.selector.zoo_
+        own = net is not None and task.source.zoo_ is net.zoo_
         setup_time += sum(
             seconds for part, seconds in task.source.fit_times_.items() if not own or part != "zoo"
         )
@@ -243,7 +247,7 @@ def _train(training, chosen, task, zoo, judging, device):
 
 
 def _train_accuracy(model, zoo, rows):
-    """On the rows trained on, or 5,000 of them; of an adaptive method on all."""
+    """On the rows trained on, or 5,000 of them; of an adaptive method on all, of turns on theirs."""
     rows = np.arange(len(zoo.y_)) if rows is None else rows
     rows = rows[:: -(-len(rows) // _MAX_JUDGED)]
     y = zoo.y_[rows] if zoo.classes_ is None else zoo.classes_[zoo.y_[rows]]

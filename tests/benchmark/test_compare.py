@@ -1,3 +1,4 @@
+import itertools
 import json
 from functools import partial
 from threading import Lock
@@ -198,17 +199,40 @@ def test_adaptive_methods_get_as_many_steps(tiny):
 def test_subsets_in_turns(tiny, selectors):
     """As a training by hand: its steps are those of one subset, each epoch has another one."""
     net = selectors["net"]
-    table = run(tiny, {"turns": InTurns(net, 2)}, budgets=(32,), seeds=(0,))
-    rows = table[table.method == "turns"].set_index("arch")
-    assert (rows.n_selected == 32).all()
-    assert (rows.selection_time > 0).all()
-    for arch in tiny.unseen:
+    turns = {"turns": InTurns(net, 2)}
+    table = run(tiny, turns, budgets=(32,), seeds=(0,), soft_targets=("turns",))
+    trained = table.set_index(["method", "arch"])
+    kinds = {"turns": False, "turns + soft targets": True}
+    for (method, soft), arch in itertools.product(kinds.items(), tiny.unseen):
         subsets = net.select_disjoint(arch, 2, 32)
-        callback = SubsetCallback(TurnsStrategy(subsets), budget=32)
-        model = tiny.zoo.train(arch, random_state=0, callbacks=[callback], max_epochs=2)
-        assert rows.accuracy[arch.hash] == model.score(tiny.X_test, tiny.y_test)
-        trained_on = [np.sort(one["rows"]) for one in model.callbacks[-1].history_]
+        rows = np.sort(subsets, axis=None)  # batch statistics are of all of them
+        callback = SubsetCallback(TurnsStrategy(np.searchsorted(rows, subsets)), budget=32)
+        targets = net.soft_targets(arch, rows) if soft else None
+        model = tiny.zoo.train(
+            arch, rows, targets, random_state=0, callbacks=[callback], max_epochs=2
+        )
+        row = trained.loc[method, arch.hash]
+        assert row.accuracy == model.score(tiny.X_test, tiny.y_test)
+        assert row.train_accuracy == model.score(tiny.X[rows], tiny.y[rows])
+        assert row.n_selected == 32 and row.selection_time > 0
+        trained_on = [np.sort(rows[one["rows"]]) for one in model.callbacks[-1].history_]
         np.testing.assert_array_equal(trained_on, subsets)
+
+
+def test_soft_targets_of_what_selects_in_training(tiny, selectors):
+    net, arch = selectors["net"], tiny.unseen[0]
+    callback = SubsetCallback(RS2Strategy(), budget=32, random_state=0)
+    table = compare(
+        {"RS2": clone(callback)}, [arch], tiny.zoo, tiny.X_test, tiny.y_test,
+        budgets=(32,), seeds=(0,), soft_targets={"RS2": net},
+    )  # fmt: skip
+    targets = net.soft_targets(arch, np.arange(len(tiny.X)))
+    model = tiny.zoo.train(
+        arch, soft_targets=targets, random_state=0, callbacks=[callback], max_epochs=2
+    )
+    row = table.set_index("method").loc["RS2 + soft targets"]
+    assert row.accuracy == model.score(tiny.X_test, tiny.y_test)
+    assert row.setup_time > 0
 
 
 @pytest.mark.parametrize("selector", [EL2N(max_epochs=2), RidgeDesign(n_components=32)])
@@ -421,10 +445,6 @@ def test_errors(tiny, selectors, tmp_path):
         run(tiny, selectors, soft_targets=("random",))
     with pytest.raises(ValueError, match="'nobody'"):
         run(tiny, selectors, soft_targets={"nobody": net})
-    with pytest.raises(ValueError, match="selectors of rows; got 'rs2'"):
-        run(tiny, {"rs2": SubsetCallback(RS2Strategy())}, soft_targets={"rs2": net})
-    with pytest.raises(ValueError, match="selectors of rows; got 'turns'"):
-        run(tiny, {"turns": InTurns(net)}, soft_targets={"turns": net})
     with pytest.raises(ValueError, match="'turns'. must be fitted"):
         run(tiny, {"turns": InTurns(SubSelNet())})
     for wrong in (InTurns(None), InTurns(net, 0), InTurns(net, 1.5)):
