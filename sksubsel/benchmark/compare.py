@@ -19,6 +19,7 @@ from sksubsel.architectures import as_architectures
 from sksubsel.benchmark import records
 from sksubsel.benchmark.checks import FULL_DATA, check_run, check_selectors, check_validation
 from sksubsel.benchmark.tasks import Task, Training, kind_of, lost_task, run_task
+from sksubsel.benchmark.turns import net_of
 from sksubsel.metrics import relative_accuracy_reduction, speedup
 from sksubsel.zoo.zoo import TrainingFailedWarning
 
@@ -109,9 +110,9 @@ def compare(
     DataFrame
         One row per training: ``method``; ``budget`` as given; ``n_selected``; ``arch``, its hash;
         ``seed, accuracy, balanced_accuracy``; ``train_accuracy``, on the rows trained on, of which
-        at most 5,000 are asked (of an adaptive method on all rows, of subsets in turns on theirs); ``validation_accuracy``, NaN
-        without `validation`; ``rar``, the relative
-        accuracy reduction, against the architecture's mean accuracy on all data; ``speedup``, its
+        at most 5,000 are asked (of an adaptive method on all rows, of subsets in turns on theirs);
+        ``validation_accuracy``, NaN without `validation`; ``rar``, the relative accuracy
+        reduction, against the architecture's mean accuracy on all data; ``speedup``, its
         mean training time on all data over ``selection_time + training_time``; ``setup_time``,
         spent once for all architectures (the zoo's trainings, the fits and what the budget needs;
         not counted in the speed-up); ``shared``, whether the selection, which is counted in full
@@ -180,7 +181,7 @@ def compare(
         missing = {one.key: one for one in task.trainings if one.key not in done}
         if missing:
             tasks.append(task._replace(trainings=list(missing.values())))
-    tasks = _prepare(tasks)
+    tasks = _prepare(tasks, verbose)
     n_threads, far = threads_of_each(n_jobs), on_cluster(n_jobs)
     judging = {
         "test": (X_test, y_test), "validation": validation, "validated_on": validated_on
@@ -317,24 +318,30 @@ def _tasks(recipe, selectors, archs, counts, seeds, soft_targets):
                 yield Task(selector, source, {}, trainings)
 
 
-def _prepare(tasks):
+def _prepare(tasks, verbose):
     """The tasks with the seconds of the nets' fits and of preparing each budget, done once here."""
-    times: dict = {}
-    out = []
-    for task in tasks:
-        if kind_of(task.selector) not in ("net", "turns"):
-            out.append(task)
-            continue
-        fit_time = sum(task.selector.fit_times_.values())
-        own = {}
-        for budget in dict.fromkeys(training.budget for training in task.trainings):
-            if (id(task.selector), budget) not in times:
-                start = time.perf_counter()
-                task.selector.prepare(budget)
-                times[id(task.selector), budget] = time.perf_counter() - start
-            own[budget] = fit_time + times[id(task.selector), budget]
-        out.append(task._replace(setup_times=own))
-    return out
+    budgets = {
+        (id(task.selector), training.budget): task.selector
+        for task in tasks
+        if net_of(task.selector) is not None
+        for training in task.trainings
+    }
+    seconds = {}
+    with Progress("prepare", "selections for all architectures", len(budgets), verbose) as bar:
+        for (place, budget), selector in budgets.items():
+            start = time.perf_counter()
+            selector.prepare(budget)
+            taken = time.perf_counter() - start
+            seconds[place, budget] = sum(selector.fit_times_.values()) + taken
+            bar.step()
+    return [
+        task._replace(
+            setup_times={
+                budget: total for (of, budget), total in seconds.items() if of == id(task.selector)
+            }
+        )
+        for task in tasks
+    ]
 
 
 def _table(rows):

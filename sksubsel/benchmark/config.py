@@ -141,8 +141,7 @@ def read_config(path: str | Path) -> dict:
     nets = [
         name
         for name, (selector, options) in made.items()
-        if isinstance(selector, SubSelNet)
-        and not options.get("another_kind")
+        if isinstance(selector, SubSelNet) and not options.get("another_kind")
     ]
     for name, (_, options) in made.items():
         if options.get("another_kind") and not isinstance(space, spaces.Mixed):

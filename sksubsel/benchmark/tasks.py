@@ -247,7 +247,7 @@ def _train(training, chosen, task, zoo, judging, device):
 
 
 def _train_accuracy(model, zoo, rows):
-    """On the rows trained on, or 5,000 of them; of an adaptive method on all, of turns on theirs."""
+    """On the rows trained on, or 5,000 of them; of an adaptive method on all."""
     rows = np.arange(len(zoo.y_)) if rows is None else rows
     rows = rows[:: -(-len(rows) // _MAX_JUDGED)]
     y = zoo.y_[rows] if zoo.classes_ is None else zoo.classes_[zoo.y_[rows]]
