@@ -181,24 +181,23 @@ def compare(
         missing = {one.key: one for one in task.trainings if one.key not in done}
         if missing:
             tasks.append(task._replace(trainings=list(missing.values())))
-    tasks = _prepare(tasks, verbose)
     n_threads, far = threads_of_each(n_jobs), on_cluster(n_jobs)
     judging = {
         "test": (X_test, y_test), "validation": validation, "validated_on": validated_on
     }  # fmt: skip
-    jobs = (
-        delayed(run_task)(
-            run, task, zoo, judging, None if far else records_file, n_threads, on_error,
-            not far and n_threads is None,
-        )
-        for task in tasks
-    )  # fmt: skip
     shared = [zoo, judging, *(one for task in tasks for one in (task.selector, task.source))]
     on_lost = lost_task if on_error == "warn" else None
     n_missing = sum(len(task.trainings) for task in tasks)
     progress = Progress("compare", "trainings", n_missing, verbose)
     if records_file is not None:
         progress.say(f"{len(wanted) - n_missing} of {len(wanted)} trainings are in {records_file}")
+    jobs = (
+        delayed(run_task)(
+            run, task, zoo, judging, None if far else records_file, n_threads, on_error,
+            not far and n_threads is None,
+        )
+        for task in _prepare(tasks, progress.say)
+    )  # fmt: skip
     failed = []
     with progress, closing(run_tasks(jobs, n_jobs, shared, on_lost)) as results:
         for found in results:
@@ -318,30 +317,28 @@ def _tasks(recipe, selectors, archs, counts, seeds, soft_targets):
                 yield Task(selector, source, {}, trainings)
 
 
-def _prepare(tasks, verbose):
-    """The tasks with the seconds of the nets' fits and of preparing each budget, done once here."""
-    budgets = {
-        (id(task.selector), training.budget): task.selector
-        for task in tasks
-        if net_of(task.selector) is not None
-        for training in task.trainings
-    }
-    seconds = {}
-    with Progress("prepare", "selections for all architectures", len(budgets), verbose) as bar:
-        for (place, budget), selector in budgets.items():
-            start = time.perf_counter()
-            selector.prepare(budget)
-            taken = time.perf_counter() - start
-            seconds[place, budget] = sum(selector.fit_times_.values()) + taken
-            bar.step()
-    return [
-        task._replace(
-            setup_times={
-                budget: total for (of, budget), total in seconds.items() if of == id(task.selector)
-            }
-        )
-        for task in tasks
-    ]
+def _prepare(tasks, say):
+    """The tasks, each when it is asked for, its net prepared for its budgets, with the seconds.
+
+    They are those of the net's fits and of preparing the budget, which is done once.
+    """
+    seconds: dict = {}
+    for task in tasks:
+        if net_of(task.selector) is None:
+            yield task
+            continue
+        setup_times = {}
+        for training in task.trainings:
+            budget, key = training.budget, (id(task.selector), training.budget)
+            if key not in seconds:
+                start = time.perf_counter()
+                task.selector.prepare(budget)
+                taken = time.perf_counter() - start
+                seconds[key] = sum(task.selector.fit_times_.values()) + taken
+                what = f"{training.method}, seed {training.seed}: {budget} rows"
+                say(f"{what} for all architectures, {taken:.0f} s")
+            setup_times[budget] = seconds[key]
+        yield task._replace(setup_times=setup_times)
 
 
 def _table(rows):

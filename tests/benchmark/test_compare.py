@@ -1,3 +1,4 @@
+import copy
 import itertools
 import json
 from functools import partial
@@ -217,6 +218,25 @@ def test_subsets_in_turns(tiny, selectors):
         assert row.n_selected == 32 and row.selection_time > 0
         trained_on = [np.sort(rows[one["rows"]]) for one in model.callbacks[-1].history_]
         np.testing.assert_array_equal(trained_on, subsets)
+
+
+def test_a_net_is_prepared_when_its_turn_comes(tiny, selectors, monkeypatch, capsys):
+    nets, done = [selectors["net"], copy.copy(selectors["net"])], []
+    prepare, train = SubSelNet.prepare, type(tiny.zoo).train
+    monkeypatch.setattr(
+        SubSelNet,
+        "prepare",
+        lambda net, budget: done.append(nets.index(net)) or prepare(net, budget),
+    )
+    monkeypatch.setattr(
+        type(tiny.zoo), "train", lambda *args, **kw: done.append("train") or train(*args, **kw)
+    )
+    table = run(tiny, {"net": nets}, n_jobs=1, verbose=1)
+    n_each = len(tiny.unseen) * 2  # by budgets, and on all data by seeds
+    assert done[:n_each] == n_each * ["train"]
+    assert done[: done.index(1)].count("train") == 2 * n_each
+    assert (table.setup_time[table.method == "net"] > 0).all()
+    assert "net, seed 1: 20 rows for all architectures, 0 s" in capsys.readouterr().err
 
 
 def test_soft_targets_of_what_selects_in_training(tiny, selectors):
