@@ -23,6 +23,7 @@ from sksubsel.architectures import as_architectures
 from sksubsel.encoder import ArchitectureEncoder
 from sksubsel.selector import SubsetSelector
 from sksubsel.zoo import ModelZoo
+from sksubsel.zoo.training import check_training_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -467,8 +468,8 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (K, B), int64
-            Each ascending. A training on them has a
-            ``SubsetCallback(TurnsStrategy(subsets), budget=B)`` among its callbacks, see
+            Each ascending. :meth:`ModelZoo.train <sksubsel.ModelZoo.train>` takes them as they are;
+            other skorch nets train on them by
             :class:`~sksubsel.baselines.adaptive.TurnsStrategy`.
 
         Raises
@@ -531,17 +532,24 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         arch : architecture
-        rows : int array of shape (B,)
+        rows : int array of shape (B,) or (K, B), or mask of shape (N,)
 
         Returns
         -------
-        ndarray of shape (B, C), float32
-            For ``ArchitectureClassifier.fit(X[rows], y[rows], soft_targets=...)``.
+        ndarray of shape (B, C) or (K, B, C), float32
+            For ``ArchitectureClassifier.fit(X[rows], y[rows], soft_targets=...)`` or
+            ``ModelZoo.train(arch, rows, soft_targets)``.
+
+        Raises
+        ------
+        ValueError
+            If `rows` are none, or out of range.
         """
         predictions, single = self._predict(arch)
         if not single:
             raise TypeError("soft_targets takes one architecture; got a list")
-        return predictions.rows(np.asarray(rows))[0]
+        rows = check_training_rows(rows, self.n_samples_)
+        return predictions.rows(rows.ravel())[0].reshape(*rows.shape, -1)
 
     def novelty(self, archs: Any) -> np.ndarray:
         """How unlike the fitted architectures each is; see ``ArchitectureEncoder.novelty``."""

@@ -1,6 +1,6 @@
 """Training of torch modules by skorch, on slices of tensors; the only package that knows skorch."""
 
-from sksubsel._net.callbacks import Callback, EpochEnd
+from sksubsel._net.callbacks import Callback, EpochEnd, Turns
 from sksubsel._net.fit import fit_net, predict_net
 from sksubsel._net.net import Net, epochs_of
 from sksubsel._net.tensors import TrainingSubset, as_tensor, shared_tensor
@@ -11,6 +11,7 @@ __all__ = [
     "EpochEnd",
     "Net",
     "TrainingSubset",
+    "Turns",
     "as_tensor",
     "epochs_of",
     "fit_net",

@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from skorch.callbacks import Callback
 
+from sksubsel._net.tensors import TrainingSubset
 from sksubsel._parallel import Progress
 
-__all__ = ["Callback", "EpochBar", "EpochEnd", "StepSchedule"]
+__all__ = ["Callback", "EpochBar", "EpochEnd", "StepSchedule", "Turns"]
 
 
 class StepSchedule(Callback):
@@ -64,6 +65,24 @@ class EpochEnd(Callback):
 
     def on_epoch_end(self, net, **kwargs):
         self.function(net.module_, len(net.history))
+
+
+class Turns(Callback):
+    """Trains each epoch on the next of K subsets, int64 (K, B), the first again after the last."""
+
+    def __init__(self, subsets):
+        self.subsets = subsets
+
+    def on_train_begin(self, net, **kwargs):
+        net.subset = TrainingSubset()
+
+    def on_epoch_begin(self, net, **kwargs):
+        turn = (len(net.history) - 1) % len(self.subsets)
+        net.subset.rows = torch.from_numpy(self.subsets[turn])
+        net.history.record("n_train", self.subsets.shape[1])
+
+    def on_train_end(self, net, **kwargs):
+        net.subset = None
 
 
 class EpochBar(Callback):

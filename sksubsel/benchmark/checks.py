@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from numbers import Integral
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sksubsel._validation import check_budget, check_X
+from sksubsel.baselines.adaptive import TurnsStrategy
 from sksubsel.benchmark.records import data_key, zoo_of
 from sksubsel.benchmark.tasks import kind_of
 from sksubsel.benchmark.turns import InTurns, check_turns, net_of
+from sksubsel.zoo import ModelZoo
 
 __all__ = [
     "FULL_DATA",
@@ -27,7 +29,7 @@ FULL_DATA = "full data"
 """The method's name of trainings on all instances."""
 
 
-def check_run(zoo, archs, X_test, y_test, budgets, seeds):
+def check_run(zoo, archs, X_test, y_test, budgets, seeds, on_error):
     """X_test, y_test, budgets as given with their counts, and seeds, all as plain Python numbers.
 
     Raises
@@ -35,10 +37,16 @@ def check_run(zoo, archs, X_test, y_test, budgets, seeds):
     ValueError
         If one of them is out of range, or does not go with the zoo.
     """
+    if not isinstance(zoo, ModelZoo):
+        raise ValueError(f"zoo must be a fitted ModelZoo; got {zoo!r}")
     zoo._check_is_fitted()
+    if on_error not in ("raise", "warn"):
+        raise ValueError(f"on_error must be 'raise' or 'warn'; got {on_error!r}")
     if len(archs) == 0:
         raise ValueError("archs must hold at least one architecture; got none")
     X_test, y_test = check_judging(X_test, y_test, zoo, "X_test", "y_test")
+    if np.ndim(budgets) != 1:
+        raise ValueError(f"budgets must be a list of numbers; got {budgets!r}")
     counts: dict = {}
     for budget in budgets:
         budget = budget.item() if hasattr(budget, "item") else budget
@@ -57,6 +65,8 @@ def check_seeds(seeds) -> list[int]:
     ValueError
         Unless they are one or more distinct ints of at least 0.
     """
+    if np.ndim(seeds) != 1:
+        raise ValueError(f"seeds must be a list of ints; got {seeds!r}")
     seeds = list(seeds)
     good = [isinstance(seed, Integral) and not isinstance(seed, bool) for seed in seeds]
     if not seeds or not all(good) or min(seeds) < 0 or len(set(seeds)) < len(seeds):
@@ -88,6 +98,8 @@ def check_selectors(selectors, seeds, soft_targets, zoo, archs) -> dict:
     ValueError
         If a selector is none, is not of the zoo's data, or has a wrong parameter.
     """
+    if not isinstance(selectors, Mapping):
+        raise ValueError(f"selectors must be a dict of them by name; got {type(selectors)}")
     for name, selector in selectors.items():
         if name == FULL_DATA:
             raise ValueError(f"selectors must not be named {FULL_DATA!r}, which is the reference")
@@ -105,6 +117,16 @@ def check_selectors(selectors, seeds, soft_targets, zoo, archs) -> dict:
                 _warn_of_seen(net, name, archs)
             elif kind_of(one) == "rows":
                 one._validate_params()
+            elif isinstance(getattr(one, "strategy", None), TurnsStrategy):
+                raise ValueError(
+                    f"selectors[{name!r}] has subsets of one size, made before the budget is "
+                    "known; InTurns(net) makes them for each budget"
+                )
+    if isinstance(soft_targets, str) or not isinstance(soft_targets, Collection):
+        raise ValueError(
+            "soft_targets must be a list of names, or a dict of fitted SubSelNets by name; got "
+            f"{soft_targets!r}"
+        )
     given = dict(soft_targets) if isinstance(soft_targets, Mapping) else {}
     sources = {name: given.get(name, selectors.get(name)) for name in soft_targets}
     if sources and zoo.task_ == "regression":
@@ -115,8 +137,8 @@ def check_selectors(selectors, seeds, soft_targets, zoo, archs) -> dict:
         for one in _each(source, seeds, f"soft_targets[{name!r}]"):
             if net_of(one) is None:
                 raise ValueError(
-                    "soft_targets must name SubSelNets among the selectors, or give a fitted one; "
-                    f"got {name!r}"
+                    f"soft_targets of {name!r} must come from a SubSelNet: of a selector that is "
+                    f"none give one, {{{name!r}: net}}; got {one!r}"
                 )
             _check_net(net_of(one), f"soft_targets[{name!r}]", zoo)
     return {
@@ -126,7 +148,7 @@ def check_selectors(selectors, seeds, soft_targets, zoo, archs) -> dict:
 
 
 def _each(given, seeds, where):
-    if not isinstance(given, Sequence):
+    if not isinstance(given, Sequence) or isinstance(given, str):
         return [given]
     if len(given) != len(seeds):
         raise ValueError(

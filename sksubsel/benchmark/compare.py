@@ -163,7 +163,7 @@ def compare(
     2     0.1    herding          30
     """
     archs = as_architectures(archs)
-    X_test, y_test, counts, seeds = check_run(zoo, archs, X_test, y_test, budgets, seeds)
+    X_test, y_test, counts, seeds = check_run(zoo, archs, X_test, y_test, budgets, seeds, on_error)
     validation = check_validation(validation, zoo)
     soft_targets = check_selectors(selectors, seeds, soft_targets, zoo, archs)
     recipe = records.recipe_key(zoo, X_test, y_test)
@@ -335,8 +335,10 @@ def _prepare(tasks, say):
                 task.selector.prepare(budget)
                 taken = time.perf_counter() - start
                 seconds[key] = sum(task.selector.fit_times_.values()) + taken
-                what = f"{training.method}, seed {training.seed}: {budget} rows"
-                say(f"{what} for all architectures, {taken:.0f} s")
+                say(
+                    f"{training.method}, seed {training.seed}: prepared for {budget} rows, "
+                    f"{taken:.0f} s"
+                )
             setup_times[budget] = seconds[key]
         yield task._replace(setup_times=setup_times)
 

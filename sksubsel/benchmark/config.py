@@ -212,10 +212,16 @@ def make_selector(name, spec):
     )
     options = {key: spec.pop(key) for key in own & set(spec)}
     cls = _class(spec, f"[selectors.{name!r}]", (SubSelNet, BaseSelector, adaptive.Strategy))
+    if cls is adaptive.TurnsStrategy:
+        raise ValueError(
+            f"[selectors.{name!r}] class must not be 'TurnsStrategy', whose subsets are made "
+            "before; turns = K of a SubSelNet makes them for each budget"
+        )
     if issubclass(cls, adaptive.Strategy):
         callback = {key: spec.pop(key) for key in ("every", "warm_start") if key in spec}
-        return adaptive.SubsetCallback(_make(spec, name), **callback), options
-    selector = _make(spec, name)
+        also = {"every", "warm_start", *own}
+        return adaptive.SubsetCallback(_make(spec, name, also), **callback), options
+    selector = _make(spec, name, own)
     try:
         selector._validate_params()
     except ValueError as error:
@@ -223,10 +229,13 @@ def make_selector(name, spec):
     return selector, options
 
 
-def _make(spec: dict, name) -> Any:
-    """An object of a class in reach, with its parameters; tables with a class are made as well."""
+def _make(spec: dict, name, also=frozenset()) -> Any:
+    """An object of a class in reach, with its parameters; tables with a class are made as well.
+
+    `also` is what may be set beside its parameters, and was taken out before.
+    """
     cls = _class(spec, f"[selectors.{name!r}]")
-    allowed = {key for key in inspect.signature(cls).parameters if key != "self"}
+    allowed = {*inspect.signature(cls).parameters, *also} - {"self"}
     params = {key: value for key, value in spec.items() if key != "class"}
     check_names(params, allowed, f"[selectors.{name!r}], of {cls.__name__},")
     for key, value in params.items():
@@ -256,12 +265,17 @@ def check_names(given, allowed, where):
     """Raise ValueError for names that are not allowed."""
     unknown = [name for name in given if name not in allowed]
     if unknown:
-        raise ValueError(f"{where} must be among {sorted(allowed)}; got {unknown}")
+        hint = _hint(unknown[0], allowed)
+        raise ValueError(f"{where} must be among {sorted(allowed)}; got {unknown}{hint}")
 
 
 def _one_of(value, allowed, where):
     if value not in allowed:
-        close = difflib.get_close_matches(str(value), allowed, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        hint = _hint(value, allowed)
         raise ValueError(f"{where} must be one of {sorted(allowed)}; got {value!r}{hint}")
     return value
+
+
+def _hint(value, allowed):
+    close = difflib.get_close_matches(str(value), map(str, allowed), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

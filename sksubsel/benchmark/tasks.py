@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import os
 import platform
 from typing import Any, NamedTuple
@@ -12,11 +13,11 @@ import torch
 from sklearn.base import clone
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, r2_score
 from threadpoolctl import threadpool_limits
+from torch import nn
 
-from sksubsel._net import torch_threads
+from sksubsel._net import fit_net, torch_threads
 from sksubsel.base import BaseSelector
 from sksubsel.baselines import SubsetCallback
-from sksubsel.baselines.adaptive import TurnsStrategy
 from sksubsel.benchmark import records
 from sksubsel.benchmark.meter import Meter
 from sksubsel.benchmark.turns import InTurns, net_of
@@ -58,7 +59,7 @@ class Task(NamedTuple):
 class Chosen(NamedTuple):
     """What a selector chose for one training, and what that took."""
 
-    rows: np.ndarray | None = None
+    rows: np.ndarray | None = None  # (B,), or (K, B) in turns
     weights: np.ndarray | None = None
     callback: SubsetCallback | None = None
     meter: Meter | None = None
@@ -79,7 +80,9 @@ def kind_of(selector) -> str | None:
     """What sort of selector it is; None if it is none."""
     if selector is None:
         return "full"
-    kinds = {"net": SubSelNet, "turns": InTurns, "rows": BaseSelector, "callback": SubsetCallback}
+    kinds: dict[str, Any] = {
+        "net": (SubSelNet, InTurns), "rows": BaseSelector, "callback": SubsetCallback
+    }  # fmt: skip
     for kind, cls in kinds.items():
         if isinstance(selector, cls):
             return kind
@@ -97,8 +100,7 @@ def run_task(run, task, zoo, judging, path, n_threads, on_error, alone=False) ->
     """
     found, setup = [], Selections(task.selector, zoo)
     device = str(getattr(zoo.estimator_, "device", "cpu"))
-    if device.startswith("cuda"):  # its start is nobody's time
-        torch.zeros(1, device=device)
+    _start(device)
     with torch_threads(n_threads), threadpool_limits(n_threads):
         for training in task.trainings:
             try:
@@ -116,6 +118,16 @@ def run_task(run, task, zoo, judging, path, n_threads, on_error, alone=False) ->
                 records.append(path, record)
             found.append(record)
     return found
+
+
+@functools.cache
+def _start(device):
+    """What the first training of a process takes beyond others, a second or more: nobody's time."""
+    one = torch.zeros(2, 1)
+    fit_net(
+        nn.Linear(1, 1), one, one, loss=lambda output, X, y, weight: (output - y).square().mean(),
+        max_epochs=1, batch_size=2, lr=1e-3, schedule="onecycle", device=device, seed=0,
+    )  # fmt: skip
 
 
 def lost_task(run, task, *_, error) -> list[dict]:
@@ -163,14 +175,6 @@ class Selections:
             rows = self.selector.select(training.arch, training.budget, training.seed)
         return Chosen(rows, meter=meter)
 
-    def _by_turns(self, training, device):
-        chosen = self._by_net(training, device)
-        # of these rows alone: batch statistics are of what is trained on, and no more is moved
-        rows, places = np.unique(chosen.rows, return_inverse=True)
-        turns = TurnsStrategy(places.reshape(chosen.rows.shape))
-        callback = SubsetCallback(turns, budget=training.budget, keep_rows=False)
-        return Chosen(rows, callback=callback, meter=chosen.meter)
-
     def _by_rows(self, training, device):
         X, y = self.zoo.X_, self.zoo.y_
         selector = clone(self.selector).set_params(budget=training.budget)
@@ -203,7 +207,7 @@ def _train(training, chosen, task, zoo, judging, device):
             sample_weight=chosen.weights,
             **recipe,
         )
-    n_selected = len(zoo.y_) if rows is None else len(rows)
+    n_selected = len(zoo.y_) if rows is None else rows.shape[-1]
     selection_time = 0.0 if chosen.meter is None else chosen.meter.seconds
     training_time = meter.seconds
     if chosen.callback is not None:
@@ -248,7 +252,7 @@ def _train(training, chosen, task, zoo, judging, device):
 
 def _train_accuracy(model, zoo, rows):
     """On the rows trained on, or 5,000 of them; of an adaptive method on all."""
-    rows = np.arange(len(zoo.y_)) if rows is None else rows
+    rows = np.arange(len(zoo.y_)) if rows is None else np.unique(rows)
     rows = rows[:: -(-len(rows) // _MAX_JUDGED)]
     y = zoo.y_[rows] if zoo.classes_ is None else zoo.classes_[zoo.y_[rows]]
     return float(model.score(zoo.X_[rows], y))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
 
 from sksubsel._validation import check_budget
 from sksubsel.subselnet import SubSelNet
@@ -34,8 +35,9 @@ class InTurns(BaseEstimator):
     Notes
     -----
     It selects with :meth:`SubSelNet.select_disjoint <sksubsel.SubSelNet.select_disjoint>` and
-    trains with :class:`~sksubsel.baselines.adaptive.TurnsStrategy`, and so not where the recipe
-    holds out rows of those trained on (``early_stopping=True``).
+    trains as :meth:`ModelZoo.train <sksubsel.ModelZoo.train>` does on what that gives, and so not
+    where the recipe holds out rows of those trained on (``early_stopping=True``). A budget is that
+    of each subset: over a training K times as many rows are seen.
 
     Examples
     --------
@@ -69,6 +71,7 @@ class InTurns(BaseEstimator):
         return self.net.select_disjoint(arch, self._n_subsets(budget), budget, random_state)
 
     def _n_subsets(self, budget):
+        check_is_fitted(self.net)
         given = self.net.selector_.budget if budget is None else budget
         return min(self.n_subsets, self.net.n_samples_ // check_budget(given, self.net.n_samples_))
 

@@ -101,8 +101,10 @@ def _score(model, X, y):
 def _train(shared, task, report):
     trainer = shared.trainer.changed(task.params)
     chosen = shared.chosen[task.arch.hash]
-    X = trainer.X_ if chosen.rows is None else trainer.X_[chosen.rows]
-    n_batches = -(-len(X) // trainer.estimator_.batch_size)
+    X, n_rows = trainer.X_, len(trainer.X_)
+    if chosen.rows is not None:
+        X, n_rows = X[np.unique(chosen.rows)], chosen.rows.shape[-1]
+    n_batches = -(-n_rows // trainer.estimator_.batch_size)
     start, scoring, waiting = time.perf_counter(), 0.0, 0.0
 
     def score(estimator, epoch, ended):
@@ -129,7 +131,7 @@ def _train(shared, task, report):
             )
 
     recipe = chosen.recipe(trainer, shared.budget)
-    n_epochs = recipe.get("max_epochs", trainer.estimator_._n_epochs(len(X)))
+    n_epochs = recipe.get("max_epochs", trainer.estimator_._n_epochs(n_rows))
     model = trainer.train(
         task.arch, chosen.rows, None, shared.seed, sample_weight=chosen.weights,
         on_epoch=after_epoch, **recipe,

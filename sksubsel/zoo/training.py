@@ -10,7 +10,7 @@ import traceback
 import numpy as np
 from sklearn.base import clone
 
-from sksubsel._net import EpochEnd, torch_threads
+from sksubsel._net import EpochEnd, Turns, torch_threads
 from sksubsel.zoo.store import architecture_key
 
 _LOCK = threading.Lock()  # torch's generator and its number of threads are of the whole process
@@ -36,11 +36,12 @@ def train_on_rows(
     X, y : arrays of N instances and their codes, or targets
     classes : ndarray of shape (C,) or None
         Labels that the codes stand for.
-    rows : int array of shape (B,) or None
-        None takes all.
+    rows : int array of shape (B,) or (K, B), mask of shape (N,), or None
+        None takes all; K subsets take turns in the epochs.
     seed : int
         See `seed_of`.
-    soft_targets, sample_weight : arrays of B rows or None
+    soft_targets, sample_weight : arrays of shape (B, C) and (B,) or None
+        Of K subsets (K, B, C) and (K, B).
     on_epoch : callable or None
         ``on_epoch(estimator, module, epoch)`` after each epoch, counted from 1, with the
         estimator in training.
@@ -55,12 +56,63 @@ def train_on_rows(
     if on_epoch is not None:
         hook = EpochEnd(lambda module, epoch: on_epoch(model, module, epoch))
         model.set_params(callbacks=[*(model.callbacks or []), hook])
+    given = {"soft_targets": soft_targets, "sample_weight": sample_weight}
+    given = {name: values for name, values in given.items() if values is not None}
     if rows is not None:
+        rows = check_training_rows(rows, len(X))
+        if rows.ndim == 2:
+            rows, given = _in_turns(model, rows, given)
         X, y = X[rows], y[rows]
     if classes is not None:
         y = classes[y]
-    given = {"soft_targets": soft_targets, "sample_weight": sample_weight}
-    return model.fit(X, y, **{name: v for name, v in given.items() if v is not None})
+    return model.fit(X, y, **given)
+
+
+def check_training_rows(rows, n_samples) -> np.ndarray:
+    """Rows to train on, as they are given, int64; of a mask those that it holds.
+
+    Raises
+    ------
+    ValueError
+        Unless they are of shape (B,) or (K, B), and in range.
+    """
+    rows = np.asarray(rows)
+    if rows.dtype.kind == "b" and rows.shape == (n_samples,):
+        rows = np.flatnonzero(rows)
+    if rows.ndim not in (1, 2) or not rows.size or rows.dtype.kind not in "iu":
+        raise ValueError(
+            f"rows must be ints of shape (B,), of shape (K, B) for K subsets that take turns, or a "
+            f"mask of shape (N={n_samples},), and not empty; got {rows.dtype} {rows.shape}"
+        )
+    if rows.min() < 0 or rows.max() >= n_samples:
+        raise ValueError(
+            f"rows must be in [0, N={n_samples}); got some in [{rows.min()}, {rows.max()}]"
+        )
+    return rows.astype(np.int64)
+
+
+def _in_turns(model, subsets, given):
+    """Have a training take subsets (K, B) in turn; what it trains on, with its targets."""
+    if model.early_stopping:
+        raise ValueError(
+            "rows of shape (K, B) need a recipe with early_stopping=False, which holds out none of "
+            "them; got early_stopping=True"
+        )
+    for name, values in given.items():
+        if np.shape(values)[:2] != subsets.shape:
+            raise ValueError(
+                f"{name} must be of rows of shape {subsets.shape}; got {np.shape(values)}"
+            )
+    rows, first, places = np.unique(subsets, return_index=True, return_inverse=True)
+    turns = Turns(places.reshape(subsets.shape))
+    model.set_params(
+        max_epochs=model._n_epochs(subsets.shape[1]), callbacks=[*(model.callbacks or []), turns]
+    )
+    given = {
+        name: np.reshape(values, (subsets.size, *np.shape(values)[2:]))[first]
+        for name, values in given.items()
+    }
+    return rows, given
 
 
 def train_architecture(estimator, arch, data, seeds, n_threads, store) -> dict:

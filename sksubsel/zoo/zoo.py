@@ -358,13 +358,16 @@ class ModelZoo(BaseEstimator):
         ----------
         arch : architecture
             Any, of the zoo or not.
-        rows : int array of shape (B,) or None
-            Training instances; None takes all.
-        soft_targets : array of shape (B, C) or None
+        rows : int array of shape (B,) or (K, B), mask of shape (N,), or None
+            Training instances; None takes all. Of K subsets, such as
+            :meth:`SubSelNet.select_disjoint <sksubsel.SubSelNet.select_disjoint>` gives, each
+            epoch takes the next, the first again after the last, for as many epochs as one of B
+            rows is trained.
+        soft_targets : array of shape (B, C) or (K, B, C), or None
             Probabilities to train on instead of the labels.
         random_state : int or None
             None: the zoo's.
-        sample_weight : array of shape (B,) or None
+        sample_weight : array of shape (B,) or (K, B), or None
             Of the training instances.
         **params : dict
             Parameters of the recipe to change, such as ``callbacks=[SubsetCallback(...)]``.
@@ -373,6 +376,12 @@ class ModelZoo(BaseEstimator):
         -------
         ArchitectureClassifier or ArchitectureRegressor
             Fitted.
+
+        Raises
+        ------
+        ValueError
+            If `rows` are none, or out of range; if there are K subsets of them and the recipe has
+            ``early_stopping=True``, which holds out rows.
         """
         self._check_is_fitted()
         return train_on_rows(

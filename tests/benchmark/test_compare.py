@@ -212,6 +212,10 @@ def test_subsets_in_turns(tiny, selectors):
         model = tiny.zoo.train(
             arch, rows, targets, random_state=0, callbacks=[callback], max_epochs=2
         )
+        again = tiny.zoo.train(
+            arch, subsets, net.soft_targets(arch, subsets) if soft else None, random_state=0
+        )
+        np.testing.assert_array_equal(again.predict_proba(tiny.X), model.predict_proba(tiny.X))
         row = trained.loc[method, arch.hash]
         assert row.accuracy == model.score(tiny.X_test, tiny.y_test)
         assert row.train_accuracy == model.score(tiny.X[rows], tiny.y[rows])
@@ -236,7 +240,7 @@ def test_a_net_is_prepared_when_its_turn_comes(tiny, selectors, monkeypatch, cap
     assert done[:n_each] == n_each * ["train"]
     assert done[: done.index(1)].count("train") == 2 * n_each
     assert (table.setup_time[table.method == "net"] > 0).all()
-    assert "net, seed 1: 20 rows for all architectures, 0 s" in capsys.readouterr().err
+    assert "net, seed 1: prepared for 20 rows, 0 s" in capsys.readouterr().err
 
 
 def test_soft_targets_of_what_selects_in_training(tiny, selectors):
@@ -465,6 +469,25 @@ def test_errors(tiny, selectors, tmp_path):
         run(tiny, selectors, soft_targets=("random",))
     with pytest.raises(ValueError, match="'nobody'"):
         run(tiny, selectors, soft_targets={"nobody": net})
+    for soft_targets in ("net", net, None):
+        with pytest.raises(ValueError, match="soft_targets must be a list of names, or a dict"):
+            run(tiny, selectors, soft_targets=soft_targets)
+    with pytest.raises(ValueError, match="'random' must come from a SubSelNet.*got 'net'"):
+        run(tiny, selectors, soft_targets={"random": "net"})
+    turns = SubsetCallback(TurnsStrategy(np.arange(20).reshape(1, -1)))
+    with pytest.raises(ValueError, match=r"'turns'\] has subsets of one size.*InTurns"):
+        run(tiny, {"turns": turns})
+    with pytest.raises(ValueError, match="on_error must be 'raise' or 'warn'; got 'rais'"):
+        run(tiny, selectors, on_error="rais")
+    with pytest.raises(ValueError, match="selectors must be a dict of them by name"):
+        run(tiny, [Random()])
+    for name, given in {"budgets": 0.1, "seeds": 3}.items():
+        with pytest.raises(ValueError, match=f"{name} must be a list of .*; got {given}"):
+            run(tiny, selectors, **{name: given})
+    with pytest.raises(ValueError, match="zoo must be a fitted ModelZoo"):
+        compare(selectors, tiny.unseen, net, tiny.X_test, tiny.y_test)
+    with pytest.raises(NotFittedError):
+        InTurns(SubSelNet()).select(tiny.unseen[0])
     with pytest.raises(ValueError, match="'turns'. must be fitted"):
         run(tiny, {"turns": InTurns(SubSelNet())})
     for wrong in (InTurns(None), InTurns(net, 0), InTurns(net, 1.5)):

@@ -307,6 +307,12 @@ def test_selectors_of_a_file():
         ("zoo_size = 1", "turns = 0", "'proxy'.*turns must be an int of at least 1; got 0"),
         ("zoo_size = 1", "another_kind = true, turns = 2", "'proxy'.*another_kind needs .*Mixed"),
         ("zoo_size = 1", "turns = true", "turns must be an int of at least 1; got True"),
+        (
+            "zoo_size = 1",
+            "turn = 4",
+            r"must be among .*'turns'.*got \['turn'\] .did you mean 'turns'",
+        ),
+        ('class = "Random"', 'class = "TurnsStrategy"', "turns = K of a SubSelNet makes them"),
         ("[data]", "[data", "is not TOML"),
         ("[selectors]", "[others]", "sections"),
     ],

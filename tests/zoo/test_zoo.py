@@ -687,6 +687,53 @@ def test_training_on_soft_targets(zoo, data):
         zoo.train(_CELLS[0], rows=rows, soft_targets=np.eye(3)[y])
 
 
+def test_training_on_subsets_in_turns(zoo, data):
+    """Steps as of one subset; targets and weights go with their rows; the same twice is one."""
+    X, y = data[:2]
+    rows = np.random.default_rng(0).permutation(100)[:60].reshape(3, 20)
+    model = zoo.train(_CELLS[0], rows, min_steps=5, batch_size=20)
+    assert [epoch["n_train"] for epoch in model.history_] == 5 * [20]
+    assert model.net_.n_steps_ == 5 and model.net_.subset is None
+    soft, weight = np.eye(3)[y[rows]], np.ones((3, 20))
+    same = zoo.train(_CELLS[0], rows, soft, sample_weight=weight, min_steps=5, batch_size=20)
+    np.testing.assert_allclose(same.predict_proba(X), model.predict_proba(X), atol=1e-4)
+    weight[:, ::2] = 0.1
+    other = zoo.train(_CELLS[0], rows, soft, sample_weight=weight, min_steps=5, batch_size=20)
+    assert not np.allclose(other.predict_proba(X), model.predict_proba(X), atol=1e-4)
+    once, twice = np.sort(rows[0]), np.sort(rows[[0, 0]])
+    np.testing.assert_array_equal(
+        zoo.train(_CELLS[0], twice).predict_proba(X), zoo.train(_CELLS[0], once).predict_proba(X)
+    )
+    with pytest.raises(ValueError, match=r"soft_targets must be of rows of shape \(3, 20\); got"):
+        zoo.train(_CELLS[0], rows, soft[0])
+    with pytest.raises(ValueError, match="early_stopping=False"):
+        zoo.train(_CELLS[0], rows, early_stopping=True)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([0, 100], r"rows must be in \[0, N=100\); got some in \[0, 100\]"),
+        ([-1, 3], r"got some in \[-1, 3\]"),
+        (5, r"ints of shape \(B,\), .*got int64 \(\)"),
+        ([], r"and not empty; got float64 \(0,\)"),
+        ([0.0, 1.0], "got float64"),
+        (np.zeros(99, dtype=bool), r"a mask of shape \(N=100,\).*got bool \(99,\)"),
+    ],
+)
+def test_rows_that_are_none(zoo, rows, message):
+    with pytest.raises(ValueError, match=message):
+        zoo.train(_CELLS[0], rows)
+
+
+def test_training_on_a_mask(zoo, data):
+    mask = np.arange(100) % 3 == 0
+    np.testing.assert_array_equal(
+        zoo.train(_CELLS[0], mask).predict_proba(data[0]),
+        zoo.train(_CELLS[0], np.flatnonzero(mask)).predict_proba(data[0]),
+    )
+
+
 def test_training_an_architecture_that_it_lacks(zoo, data):
     model = zoo[:2].train(_CELLS[4])
     np.testing.assert_array_equal(

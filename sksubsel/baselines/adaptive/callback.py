@@ -127,6 +127,7 @@ class SubsetCallback(Callback):
         self.losses_: np.ndarray | None = None
         self.n_train_: int | None = None
         self.access_ = attach(net, self._check_epochs)
+        self.given_ = X
 
     def _check_epochs(self, n_epochs):
         if 0 < n_epochs <= self.warm_start_:
@@ -157,10 +158,17 @@ class SubsetCallback(Callback):
 
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         # these hold the net, the data or as much as the data
-        self.access_ = self.strategy_ = self.losses_ = self.y_ = None
+        self.given_ = self.access_ = self.strategy_ = self.losses_ = self.y_ = None
 
     def _first_epoch(self, dataset):
         self.access_.dataset = dataset
+        if self.strategy_.knows_rows and self.access_.holds_out(self.given_):
+            raise ValueError(
+                f"{type(self.strategy_).__name__} knows rows by their numbers in the data given, "
+                "of which this training holds out some to validate with; train with "
+                "early_stopping=False, or in skorch with train_split=None or predefined_split(...)"
+            )
+        self.given_ = None
         self.n_train_ = len(dataset)
         budget = self._own_or_selectors("budget", _BUDGET)
         self.budget_ = check_budget(budget, len(dataset))

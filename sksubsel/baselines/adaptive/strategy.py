@@ -131,6 +131,8 @@ class Strategy(BaseEstimator, ABC):
         Whether the loss of each instance trained on is to be recorded.
     uses_budget : bool
         Whether it keeps to the budget, and does not choose its own number of rows.
+    knows_rows : bool
+        Whether it was given rows by their numbers, so that the training must not hold out any.
 
     Examples
     --------
@@ -153,6 +155,7 @@ class Strategy(BaseEstimator, ABC):
     warm_start = 0
     records_losses = False
     uses_budget = True
+    knows_rows = False
 
     def start(self, n_samples: int, rng: np.random.RandomState) -> None:
         """Forget earlier runs and check the parameters; called before the first selection."""

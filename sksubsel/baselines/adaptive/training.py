@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch.utils.data import default_collate
+from torch.utils.data import Subset, default_collate
 
 from sksubsel._net import Net, TrainingSubset
 from sksubsel.baselines.adaptive.gradients import GradientRecorder
@@ -81,6 +81,10 @@ class _Access(ABC):
     def _batches(self):
         """Inputs and targets of all instances, in their order."""
 
+    @abstractmethod
+    def holds_out(self, given):
+        """Whether the training is on a part of what it was given."""
+
     def inputs(self):
         """Instances as vectors: (N, F)."""
         parts = [_flat(inputs) for inputs, _ in self._batches()]
@@ -95,6 +99,9 @@ class _OwnNet(_Access):
 
     def _leave(self):
         self.net.subset = None
+
+    def holds_out(self, given):
+        return self.net.train_split is not None
 
     def _batches(self):
         for rows in torch.arange(len(self.dataset)).split(_BATCH):
@@ -149,6 +156,10 @@ class _SkorchNet(_Access):
 
     def _leave(self):
         del self.net.get_iterator, self.net.get_loss
+
+    def holds_out(self, given):
+        # skorch's splits make one; else the data set given is taken, or one is made of all of it
+        return isinstance(self.dataset, Subset) and self.dataset is not given
 
     def _iterator(self, dataset, training=False):
         if not training:

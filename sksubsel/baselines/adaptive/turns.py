@@ -30,9 +30,9 @@ class TurnsStrategy(Strategy):
 
     Notes
     -----
-    Rows are those of the data as the training sees them. Where some are held out to validate
-    with (``early_stopping=True``, skorch's ``train_split``), what is left has other numbers: pass
-    validation data of your own instead.
+    Rows are those of the data as given to the training, which therefore must not hold out any to
+    validate with (``early_stopping=True``, skorch's ``train_split``), or what is left would have
+    other numbers: pass validation data of your own (skorch's ``predefined_split``) instead.
 
     A selection costs nothing; weights are one. By default one is made for every epoch.
 
@@ -52,6 +52,7 @@ class TurnsStrategy(Strategy):
     """
 
     every = 1
+    knows_rows = True
 
     def __init__(self, subsets: ArrayLike):
         self.subsets = subsets

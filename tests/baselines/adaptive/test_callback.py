@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from sklearn.base import clone
 from skorch import NeuralNetClassifier, NeuralNetRegressor
 from skorch.callbacks import Callback, EpochScoring, LRScheduler
+from skorch.dataset import Dataset
+from skorch.helper import predefined_split
 from torch import nn
 
 from sksubsel import ArchitectureClassifier, ArchitectureRegressor
@@ -21,6 +23,7 @@ from sksubsel.baselines.adaptive import (
     Selection,
     Strategy,
     SubsetCallback,
+    TurnsStrategy,
     WarmUpStrategy,
 )
 
@@ -376,6 +379,22 @@ def test_stock_nets_with_a_split_and_other_callbacks(data):
     assert "valid_loss" in net.history[-1] and "train_acc" in net.history[-1]
     net.partial_fit(X, y)  # starts anew
     assert [entry["epoch"] for entry in callback.history_] == [1, 2, 3, 4, 5, 6]
+
+
+def test_rows_known_by_their_numbers_need_all_of_them(data):
+    turns = TurnsStrategy([[0, 1, 2], [3, 4, 5]])
+    with pytest.raises(ValueError, match="TurnsStrategy knows rows by their numbers"):
+        ours(SubsetCallback(turns, budget=3), early_stopping=True).fit(*data)
+    callback = SubsetCallback(turns, budget=3)
+    net = stock(callback)
+    net.set_params(train_split=NeuralNetClassifier(nn.Linear).train_split)
+    with pytest.raises(ValueError, match="train_split=None or predefined_split"):
+        net.fit(*data)
+    X, y = data
+    net.set_params(train_split=predefined_split(Dataset(X[:9], y[:9]))).fit(X, y)
+    assert [entry["rows"].tolist() for entry in callback.history_[:2]] == [[0, 1, 2], [3, 4, 5]]
+    part = torch.utils.data.Subset(Dataset(X, y), np.arange(9))
+    assert net.set_params(train_split=None).fit(part, None).history[-1, "n_train"] == 3
 
 
 def test_infobatch_is_shown_the_losses_met_in_training(data):
