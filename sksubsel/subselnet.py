@@ -566,6 +566,10 @@ class SubSelNet(TransformerMixin, BaseEstimator):
             Of these architectures, over the instances of `fit`.
         """
         check_is_fitted(self)
+        if not isinstance(zoo, ModelZoo):
+            raise TypeError(
+                f"zoo must be a ModelZoo of the architectures, which stands for y; got {type(zoo)}"
+            )
         zoo.check_architectures(as_architectures(archs))
         predictions, _ = self._predict(archs, self._is_shared())
         return self.selector_.score(predictions, zoo)

@@ -210,6 +210,8 @@ def test_regression(tiny):
             assert rows.shape == (30,)
             assert net.predict_proba(tiny.unseen[0]).shape == (150, 1)
     assert np.isfinite(net.score(tiny.archs, zoo))
+    with pytest.raises(TypeError, match="zoo must be a ModelZoo .*stands for y; got .*ndarray"):
+        net.score(tiny.archs, tiny.y)
 
 
 @pytest.mark.parametrize(

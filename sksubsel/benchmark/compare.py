@@ -68,8 +68,8 @@ def compare(
 
         - a fitted :class:`~sksubsel.SubSelNet`, or :class:`InTurns` with one, or a list of either,
           one for each seed;
-        - an unfitted selector of (X, y), such as ``Random()``, fitted for each budget and seed;
-          its `sample_weight_` are used;
+        - an unfitted selector of (X, y), such as ``Random()``, fitted for each budget and seed,
+          which take the place of its own; its `sample_weight_` are used;
         - a :class:`~sksubsel.baselines.SubsetCallback`, which selects while a network trains; it
           gets as many epochs as a subset of the same size;
         - ``callable(architecture, budget, seed) -> rows``, the budget being a count.
@@ -108,17 +108,17 @@ def compare(
     Returns
     -------
     DataFrame
-        One row per training: ``method``; ``budget`` as given; ``n_selected``; ``arch``, its hash;
-        ``seed, accuracy, balanced_accuracy``; ``train_accuracy``, on the rows trained on, of which
-        at most 5,000 are asked (of an adaptive method on all rows, of subsets in turns on theirs);
-        ``validation_accuracy``, NaN without `validation`; ``rar``, the relative accuracy
-        reduction, against the architecture's mean accuracy on all data; ``speedup``, its
-        mean training time on all data over ``selection_time + training_time``; ``setup_time``,
-        spent once for all architectures (the zoo's trainings, the fits and what the budget needs;
-        not counted in the speed-up); ``shared``, whether the selection, which is counted in full
-        in each row, is the same for all architectures; ``gb_minutes`` and ``energy`` of selection
-        and training, see :class:`Meter`; ``machine``, with threads and device; ``date``. Times are
-        in seconds, energy in joules.
+        One row per training: ``method``; ``budget`` as given; ``n_selected``, rows of an epoch;
+        ``arch``, its hash; ``seed, accuracy, balanced_accuracy``; ``train_accuracy``, on the rows
+        trained on, of which at most 5,000 are asked (of an adaptive method on all rows, of subsets
+        in turns on theirs); ``validation_accuracy``, NaN without `validation`; ``rar``, the
+        relative accuracy reduction, against the architecture's mean accuracy on all data;
+        ``speedup``, its mean training time on all data over ``selection_time + training_time``;
+        ``setup_time``, spent once for all architectures (the zoo's trainings, the fits and what the
+        budget needs; not counted in the speed-up); ``shared``, whether the selection, which is
+        counted in full in each row, is the same for all architectures; ``gb_minutes`` and
+        ``energy`` of selection and training, see :class:`Meter`; ``machine``, with threads and
+        device; ``date``. Times are in seconds, energy in joules.
 
     Raises
     ------

@@ -187,6 +187,14 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
                     f"soft_targets must be probabilities of shape (N, C)=({len(X)}, "
                     f"{len(self.classes_)}); got shape {targets.shape}"
                 )
+            totals = targets.sum(axis=1)
+            if (
+                np.abs(totals - 1).max() > 0.05
+            ):  # float16 ones of many classes are some thousandths off
+                raise ValueError(
+                    "soft_targets must be probabilities, which sum to 1 over the classes; got sums "
+                    f"from {totals.min():.4g} to {totals.max():.4g}"
+                )
         if self.class_weight is not None:
             of_class = _weights_of(self.class_weight, codes, self.classes_)
             weight = of_class if weight is None else weight * of_class

@@ -164,6 +164,7 @@ def test_soft_targets_replace_the_labels(data):
         (np.ones((119, 3)) / 3, r"got shape \(119, 3\)"),
         (np.ones(120), r"got shape \(120,\)"),
         (-np.ones((120, 3)), "must be probabilities"),
+        (np.ones((120, 3)), "sum to 1 over the classes; got sums from 3 to 3"),
         (np.full((120, 3), np.nan), "soft_targets must be finite"),
     ],
 )
