@@ -451,9 +451,9 @@ class SubSelNet(TransformerMixin, BaseEstimator):
     ) -> np.ndarray:
         """Subsets with no row in common, for a training in which they take turns.
 
-        Other rows in each epoch teach more than the same ones again, and a training on them takes
-        no longer; what is paid for are more selections, which by default are shared by all
-        architectures.
+        Where a small subset would be seen in many epochs, others in between teach more than the
+        same again, and a training on them takes no longer; what is paid for are more selections,
+        which by default are shared by all architectures.
 
         Parameters
         ----------

@@ -74,15 +74,21 @@ class Turns(Callback):
         self.subsets = subsets
 
     def on_train_begin(self, net, **kwargs):
-        net.subset = TrainingSubset()
+        self.subset_ = net.subset = TrainingSubset()
 
     def on_epoch_begin(self, net, **kwargs):
+        if net.subset is not self.subset_:
+            raise ValueError(
+                "rows of shape (K, B) say what each epoch trains on, and so cannot go with another "
+                "callback that does, such as a SubsetCallback"
+            )
         turn = (len(net.history) - 1) % len(self.subsets)
-        net.subset.rows = torch.from_numpy(self.subsets[turn])
+        self.subset_.rows = torch.from_numpy(self.subsets[turn])
         net.history.record("n_train", self.subsets.shape[1])
 
     def on_train_end(self, net, **kwargs):
         net.subset = None
+        del self.subset_
 
 
 class EpochBar(Callback):

@@ -196,7 +196,7 @@ def compare(
             run, task, zoo, judging, None if far else records_file, n_threads, on_error,
             not far and n_threads is None,
         )
-        for task in _prepare(tasks, progress.say)
+        for task in _prepare(tasks, progress.say, on_error)
     )  # fmt: skip
     failed = []
     with progress, closing(run_tasks(jobs, n_jobs, shared, on_lost)) as results:
@@ -317,10 +317,11 @@ def _tasks(recipe, selectors, archs, counts, seeds, soft_targets):
                 yield Task(selector, source, {}, trainings)
 
 
-def _prepare(tasks, say):
+def _prepare(tasks, say, on_error):
     """The tasks, each when it is asked for, its net prepared for its budgets, with the seconds.
 
-    They are those of the net's fits and of preparing the budget, which is done once.
+    They are those of the net's fits and of preparing the budget, which is done once. Where
+    `on_error` is "warn", what fails here fails again in the trainings, and is reported of them.
     """
     seconds: dict = {}
     for task in tasks:
@@ -331,14 +332,17 @@ def _prepare(tasks, say):
         for training in task.trainings:
             budget, key = training.budget, (id(task.selector), training.budget)
             if key not in seconds:
-                start = time.perf_counter()
-                task.selector.prepare(budget)
+                start, done = time.perf_counter(), "prepared"
+                try:
+                    task.selector.prepare(budget)
+                except Exception:
+                    if on_error == "raise":
+                        raise
+                    done = "could not be prepared"
                 taken = time.perf_counter() - start
                 seconds[key] = sum(task.selector.fit_times_.values()) + taken
-                say(
-                    f"{training.method}, seed {training.seed}: prepared for {budget} rows, "
-                    f"{taken:.0f} s"
-                )
+                what = f"{training.method}, seed {training.seed}, {done} for {budget} rows"
+                say(f"{what}, {taken:.0f} s")
             setup_times[budget] = seconds[key]
         yield task._replace(setup_times=setup_times)
 

@@ -100,8 +100,8 @@ def run_task(run, task, zoo, judging, path, n_threads, on_error, alone=False) ->
     """
     found, setup = [], Selections(task.selector, zoo)
     device = str(getattr(zoo.estimator_, "device", "cpu"))
-    _start(device)
     with torch_threads(n_threads), threadpool_limits(n_threads):
+        _start(device)
         for training in task.trainings:
             try:
                 chosen = setup.choose(training, device)
@@ -123,9 +123,10 @@ def run_task(run, task, zoo, judging, path, n_threads, on_error, alone=False) ->
 @functools.cache
 def _start(device):
     """What the first training of a process takes beyond others, a second or more: nobody's time."""
-    one = torch.zeros(2, 1)
+    module = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(1, 1))
+    inputs, targets = torch.zeros(2, 1, 1, 1), torch.zeros(2, 1)
     fit_net(
-        nn.Linear(1, 1), one, one, loss=lambda output, X, y, weight: (output - y).square().mean(),
+        module, inputs, targets, loss=lambda output, X, y, weight: (output - y).square().mean(),
         max_epochs=1, batch_size=2, lr=1e-3, schedule="onecycle", device=device, seed=0,
     )  # fmt: skip
 

@@ -37,7 +37,7 @@ class InTurns(BaseEstimator):
     It selects with :meth:`SubSelNet.select_disjoint <sksubsel.SubSelNet.select_disjoint>` and
     trains as :meth:`ModelZoo.train <sksubsel.ModelZoo.train>` does on what that gives, and so not
     where the recipe holds out rows of those trained on (``early_stopping=True``). A budget is that
-    of each subset: over a training K times as many rows are seen.
+    of each subset: over a training up to K times as many rows are seen.
 
     Examples
     --------

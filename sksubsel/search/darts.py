@@ -18,6 +18,7 @@ from sksubsel._parallel import Progress
 from sksubsel._validation import check_budget, check_device, check_instances, fit_context
 from sksubsel.benchmark.records import selector_key
 from sksubsel.benchmark.tasks import Selections, Training, kind_of
+from sksubsel.benchmark.turns import InTurns
 from sksubsel.search.base import COUNT, BestEstimator
 from sksubsel.search.checkpoint import read_checkpoint, write_checkpoint
 from sksubsel.search.derivation import derive_genotype
@@ -231,7 +232,7 @@ class DARTSSearch(BestEstimator):
         )
         trainer = Trainer(estimator, space.build, X, codes, classes, task)
         selector = check_selector(self.selector, trainer)
-        if kind_of(selector) in ("callback", "turns"):
+        if kind_of(selector) == "callback" or isinstance(selector, InTurns):
             raise ValueError(
                 "selector must not be a SubsetCallback or InTurns, whose rows change; got "
                 f"{type(selector).__name__}"

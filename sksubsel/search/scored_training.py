@@ -101,9 +101,8 @@ def _score(model, X, y):
 def _train(shared, task, report):
     trainer = shared.trainer.changed(task.params)
     chosen = shared.chosen[task.arch.hash]
-    X, n_rows = trainer.X_, len(trainer.X_)
-    if chosen.rows is not None:
-        X, n_rows = X[np.unique(chosen.rows)], chosen.rows.shape[-1]
+    rows = chosen.rows
+    n_rows = len(trainer.X_) if rows is None else rows.shape[-1]
     n_batches = -(-n_rows // trainer.estimator_.batch_size)
     start, scoring, waiting = time.perf_counter(), 0.0, 0.0
 
@@ -126,6 +125,7 @@ def _train(shared, task, report):
 
     def after_epoch(model, module, epoch):
         if is_rung(epoch, shared.grace_period, shared.factor) and epoch < n_epochs:
+            X = trainer.X_ if rows is None else trainer.X_[np.unique(rows)]
             score(
                 lambda: model._as_if_ended(module, float_tensor(X), n_batches * epoch), epoch, False
             )
@@ -133,7 +133,7 @@ def _train(shared, task, report):
     recipe = chosen.recipe(trainer, shared.budget)
     n_epochs = recipe.get("max_epochs", trainer.estimator_._n_epochs(n_rows))
     model = trainer.train(
-        task.arch, chosen.rows, None, shared.seed, sample_weight=chosen.weights,
+        task.arch, rows, None, shared.seed, sample_weight=chosen.weights,
         on_epoch=after_epoch, **recipe,
     )  # fmt: skip
     score(lambda: model, len(model.history_), True)

@@ -164,7 +164,7 @@ class Plan:
             "n_epochs": last["epoch"],
             "stopped_early": not last["ended"],
             "budget": budget,
-            "n_selected": budget if chosen.rows is None else len(chosen.rows),
+            "n_selected": budget if chosen.rows is None else chosen.rows.shape[-1],
             "selection_time": self._selection_times[task.arch.hash],
             "training_time": times.get("training_time", math.nan),
             "scoring_time": times.get("scoring_time", math.nan),

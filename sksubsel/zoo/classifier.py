@@ -188,9 +188,8 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
                     f"{len(self.classes_)}); got shape {targets.shape}"
                 )
             totals = targets.sum(axis=1)
-            if (
-                np.abs(totals - 1).max() > 0.05
-            ):  # float16 ones of many classes are some thousandths off
+            # those of many classes in float16 are some thousandths off
+            if np.abs(totals - 1).max() > 0.05:
                 raise ValueError(
                     "soft_targets must be probabilities, which sum to 1 over the classes; got sums "
                     f"from {totals.min():.4g} to {totals.max():.4g}"

@@ -61,7 +61,7 @@ def train_on_rows(
     if rows is not None:
         rows = check_training_rows(rows, len(X))
         if rows.ndim == 2:
-            rows, given = _in_turns(model, rows, given)
+            return _train_in_turns(model, X, y, classes, rows, given)
         X, y = X[rows], y[rows]
     if classes is not None:
         y = classes[y]
@@ -91,28 +91,37 @@ def check_training_rows(rows, n_samples) -> np.ndarray:
     return rows.astype(np.int64)
 
 
-def _in_turns(model, subsets, given):
-    """Have a training take subsets (K, B) in turn; what it trains on, with its targets."""
+def _train_in_turns(model, X, y, classes, subsets, given):
+    """Train on subsets (K, B) of X that take turns, as many epochs as one of them is trained."""
     if model.early_stopping:
         raise ValueError(
             "rows of shape (K, B) need a recipe with early_stopping=False, which holds out none of "
             "them; got early_stopping=True"
         )
+    if (np.diff(np.sort(subsets, axis=1), axis=1) == 0).any():
+        raise ValueError("rows of shape (K, B) must be distinct in each subset; got one twice")
+    n_epochs = model._n_epochs(subsets.shape[1])
+    trained = subsets[:n_epochs]  # the turn of others never comes
+    rows, first, places = np.unique(trained, return_index=True, return_inverse=True)
+    of_rows = {}
     for name, values in given.items():
-        if np.shape(values)[:2] != subsets.shape:
+        values = np.asarray(values)
+        if values.shape[:2] != subsets.shape:
+            raise ValueError(f"{name} must be of rows of shape {subsets.shape}; got {values.shape}")
+        values = values[:n_epochs].reshape(trained.size, *values.shape[2:])
+        of_rows[name] = values[first]
+        if not np.array_equal(of_rows[name][places.ravel()], values):
             raise ValueError(
-                f"{name} must be of rows of shape {subsets.shape}; got {np.shape(values)}"
+                f"{name} must be the same for a row in whichever subset it is; got others"
             )
-    rows, first, places = np.unique(subsets, return_index=True, return_inverse=True)
-    turns = Turns(places.reshape(subsets.shape))
-    model.set_params(
-        max_epochs=model._n_epochs(subsets.shape[1]), callbacks=[*(model.callbacks or []), turns]
-    )
-    given = {
-        name: np.reshape(values, (subsets.size, *np.shape(values)[2:]))[first]
-        for name, values in given.items()
-    }
-    return rows, given
+    y = y[rows] if classes is None else classes[y[rows]]
+    own = {"max_epochs": model.max_epochs, "callbacks": model.callbacks}
+    turns = Turns(places.reshape(trained.shape))
+    model.set_params(max_epochs=n_epochs, callbacks=[*(model.callbacks or []), turns])
+    try:
+        return model.fit(X[rows], y, **of_rows)
+    finally:
+        model.set_params(**own)  # of other data the turns know nothing
 
 
 def train_architecture(estimator, arch, data, seeds, n_threads, store) -> dict:

@@ -362,9 +362,10 @@ class ModelZoo(BaseEstimator):
             Training instances; None takes all. Of K subsets, such as
             :meth:`SubSelNet.select_disjoint <sksubsel.SubSelNet.select_disjoint>` gives, each
             epoch takes the next, the first again after the last, for as many epochs as one of B
-            rows is trained.
+            rows is trained; of more subsets than epochs the first count.
         soft_targets : array of shape (B, C) or (K, B, C), or None
-            Probabilities to train on instead of the labels.
+            Probabilities to train on instead of the labels. They and weights are a row's, the same
+            in whichever subset it is.
         random_state : int or None
             None: the zoo's.
         sample_weight : array of shape (B,) or (K, B), or None
@@ -380,8 +381,9 @@ class ModelZoo(BaseEstimator):
         Raises
         ------
         ValueError
-            If `rows` are none, or out of range; if there are K subsets of them and the recipe has
-            ``early_stopping=True``, which holds out rows.
+            If `rows` are none, or out of range; if there are K subsets of them and one has a row
+            twice, the recipe has ``early_stopping=True``, which holds out rows, or a SubsetCallback
+            is to choose them as well.
         """
         self._check_is_fitted()
         return train_on_rows(

@@ -240,7 +240,20 @@ def test_a_net_is_prepared_when_its_turn_comes(tiny, selectors, monkeypatch, cap
     assert done[:n_each] == n_each * ["train"]
     assert done[: done.index(1)].count("train") == 2 * n_each
     assert (table.setup_time[table.method == "net"] > 0).all()
-    assert "net, seed 1: prepared for 20 rows, 0 s" in capsys.readouterr().err
+    assert "net, seed 1, prepared for 20 rows, 0 s" in capsys.readouterr().err
+
+
+def test_a_net_that_cannot_be_prepared_leaves_the_others(tiny, selectors, monkeypatch):
+    def fails(self, budget):
+        raise MemoryError("too little")
+
+    monkeypatch.setattr(SubSelNet, "prepare", fails)
+    both = {"net": selectors["net"], "random": Random()}
+    with pytest.warns(TrainingFailedWarning, match=r"8 trainings .*\['net'\].*too little"):
+        table = run(tiny, both, on_error="warn")
+    assert set(table.method) == {"full data", "random"} and len(table) == 12
+    with pytest.raises(MemoryError):
+        run(tiny, both)
 
 
 def test_soft_targets_of_what_selects_in_training(tiny, selectors):

@@ -10,9 +10,17 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from sksubsel import ArchitectureClassifier, ArchitectureRegressor
+from sksubsel import (
+    ArchitectureClassifier,
+    ArchitectureEncoder,
+    ArchitectureRegressor,
+    ModelApproximator,
+    ModelZoo,
+    SubSelNet,
+)
 from sksubsel.baselines import Random, SubsetCallback
 from sksubsel.baselines.adaptive import RS2Strategy
+from sksubsel.benchmark import InTurns
 from sksubsel.benchmark.tasks import Chosen
 from sksubsel.search import tune
 from sksubsel.search.scored_training import Shared, TrialTask, is_rung, run_trial
@@ -214,6 +222,23 @@ def test_one_architecture_all_rows_and_regression(here, data):
 def test_adaptive_selection(here, data):
     result = run(data, selector=SubsetCallback(RS2Strategy()), n_trials=1)
     assert result.results.n_selected[0] == 40
+
+
+def test_subsets_in_turns(here, data):
+    (X, y), validation = (part[:90] for part in data), tuple(part[90:] for part in data)
+    zoo = ModelZoo(RECIPE, random_state=0).fit(ARCHS, X, y)
+    net = SubSelNet(
+        encoder=ArchitectureEncoder(max_epochs=1), approximator=ModelApproximator(max_epochs=0),
+        random_state=0,
+    ).fit(ARCHS, zoo)  # fmt: skip
+    given = {"validation": validation, "param_space": {"lr": [0.01]}, "n_trials": 1}
+    result = run((X, y), selector=InTurns(net, 2), **given)
+    row = result.results.iloc[0]
+    assert row.n_selected == 40
+    seed = int(np.random.RandomState(0).randint(2**31 - 1))
+    subsets = net.select_disjoint(row.architecture, 2, 40)
+    model = zoo.train(row.architecture, subsets, random_state=seed, lr=0.01)
+    assert model.score(*validation) == row.score
 
 
 def test_what_the_store_knows_is_not_trained_again(here, data, tmp_path, monkeypatch):

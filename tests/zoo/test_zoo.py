@@ -20,6 +20,8 @@ from torch import nn
 
 from sksubsel import ArchitectureClassifier, ModelZoo
 from sksubsel.architectures import Architecture
+from sksubsel.baselines import SubsetCallback
+from sksubsel.baselines.adaptive import RS2Strategy
 from sksubsel.datasets import load_digits_images
 from sksubsel.networks import count_parameters
 from sksubsel.zoo import ArchitectureRegressor, CorruptEntryWarning, TrainingFailedWarning
@@ -704,8 +706,19 @@ def test_training_on_subsets_in_turns(zoo, data):
     np.testing.assert_array_equal(
         zoo.train(_CELLS[0], twice).predict_proba(X), zoo.train(_CELLS[0], once).predict_proba(X)
     )
+    few = [zoo.train(_CELLS[0], part, max_epochs=2) for part in (rows, rows[:2])]
+    np.testing.assert_array_equal(*(one.predict_proba(X) for one in few))  # a third never comes
+    again = clone(model).fit(X, y)  # as any other: its turns were of those rows
+    assert again.callbacks is None and len(again.history_) == again.max_epochs
     with pytest.raises(ValueError, match=r"soft_targets must be of rows of shape \(3, 20\); got"):
         zoo.train(_CELLS[0], rows, soft[0])
+    with pytest.raises(ValueError, match="soft_targets must be the same for a row"):
+        zoo.train(_CELLS[0], rows[[0, 0]], soft[[0, 1]], max_epochs=2)
+    with pytest.raises(ValueError, match="distinct in each subset"):
+        zoo.train(_CELLS[0], np.zeros((2, 3), dtype=int))
+    callback = SubsetCallback(RS2Strategy(), budget=10)
+    with pytest.raises(ValueError, match="cannot go with another callback"):
+        zoo.train(_CELLS[0], rows, callbacks=[callback])
     with pytest.raises(ValueError, match="early_stopping=False"):
         zoo.train(_CELLS[0], rows, early_stopping=True)
 

@@ -162,13 +162,13 @@ class SubsetCallback(Callback):
 
     def _first_epoch(self, dataset):
         self.access_.dataset = dataset
-        if self.strategy_.knows_rows and self.access_.holds_out(self.given_):
+        given, self.given_ = self.given_, None
+        if self.strategy_.knows_rows and self.access_.holds_out(given):
             raise ValueError(
                 f"{type(self.strategy_).__name__} knows rows by their numbers in the data given, "
                 "of which this training holds out some to validate with; train with "
                 "early_stopping=False, or in skorch with train_split=None or predefined_split(...)"
             )
-        self.given_ = None
         self.n_train_ = len(dataset)
         budget = self._own_or_selectors("budget", _BUDGET)
         self.budget_ = check_budget(budget, len(dataset))
