@@ -7,6 +7,7 @@ from threading import Lock
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
@@ -16,6 +17,7 @@ from sksubsel.baselines import CRAIG, EL2N, Random, RidgeDesign, SubsetCallback
 from sksubsel.baselines.adaptive import InfoBatchStrategy, RS2Strategy, TurnsStrategy
 from sksubsel.benchmark import FULL_DATA, InTurns, compare, read_table
 from sksubsel.benchmark.records import DamagedRecordWarning, append, read, selector_key
+from sksubsel.benchmark.tasks import _start
 from sksubsel.encoder import ArchitectureEncoder
 from sksubsel.spaces import NASBench101
 from sksubsel.zoo.zoo import TrainingFailedWarning
@@ -254,6 +256,13 @@ def test_a_net_that_cannot_be_prepared_leaves_the_others(tiny, selectors, monkey
     assert set(table.method) == {"full data", "random"} and len(table) == 12
     with pytest.raises(MemoryError):
         run(tiny, both)
+
+
+def test_the_start_of_a_process_touches_no_seed():
+    _start.cache_clear()
+    before = torch.get_rng_state()
+    _start("cpu")
+    assert torch.equal(torch.get_rng_state(), before) and _start.cache_info().currsize == 1
 
 
 def test_soft_targets_of_what_selects_in_training(tiny, selectors):
