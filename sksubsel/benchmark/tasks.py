@@ -15,7 +15,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, r2_score
 from threadpoolctl import threadpool_limits
 from torch import nn
 
-from sksubsel._net import fit_net, torch_threads
+from sksubsel._net import fit_net, seeded, torch_threads
 from sksubsel.base import BaseSelector
 from sksubsel.baselines import SubsetCallback
 from sksubsel.benchmark import records
@@ -123,7 +123,8 @@ def run_task(run, task, zoo, judging, path, n_threads, on_error, alone=False) ->
 @functools.cache
 def _start(device):
     """What the first training of a process takes beyond others, a second or more: nobody's time."""
-    module = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(1, 1))
+    with seeded(0):  # whose weights are drawn, too
+        module = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1), nn.Flatten(), nn.Linear(1, 1))
     inputs, targets = torch.zeros(2, 1, 1, 1), torch.zeros(2, 1)
     fit_net(
         module, inputs, targets, loss=lambda output, X, y, weight: (output - y).square().mean(),
