@@ -54,8 +54,11 @@ def test_the_examples_run(tiny, tmp_path, monkeypatch):
         subsets = names["subsets"]
         assert subsets.shape == (4, 40) and len(np.unique(subsets)) == 160
         assert len(names["loader"].dataset) == 40
+        names["net"].zoo_.estimator_.set_params(max_epochs=8)
         exec(in_turns, names)
-        assert [epoch["n_train"] for epoch in names["model"].history_] == [40]
+        assert [epoch["n_train"] for epoch in names["model"].history_] == 8 * [40]
+        turns = names["model"].net_.callbacks[-1]  # of places among the rows of all four
+        np.testing.assert_array_equal(np.unique(subsets)[turns.subsets], subsets)
 
         names["network"] = nn.Sequential()
         names["network"].add_module("conv", nn.Conv2d(3, 4, 7, stride=7))
