@@ -12,11 +12,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from sksubsel._selector_design import DesignSelection
 from sksubsel._validation import check_budget, check_device, fit_context
 from sksubsel.features import InstanceFeatures, as_features
-from sksubsel.predictions import ArrayPredictions, as_predictions
+from sksubsel.predictions import as_predictions
 from sksubsel.samplers.coverage import CoverageIndex
-from sksubsel.samplers.design import DesignIndex
 from sksubsel.samplers.inductive import InductiveScorer
 from sksubsel.samplers.objective import cross_entropy, squared_error
 from sksubsel.samplers.poisson import conditional_poisson
@@ -32,10 +32,9 @@ if TYPE_CHECKING:
     from sksubsel.zoo import ModelZoo
 
 _DRAWS = {"sample": gumbel_top, "poisson": conditional_poisson}
-_MAX_LOG_CLASSES = 128  # beyond, a design's kernel is of the features alone: N x C may be large
 
 
-class SubsetSelector(TransformerMixin, BaseEstimator):
+class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
     """Chooses B training instances for an architecture from its predicted outputs.
 
     By default the rows from whose labels the architecture's answer can best be learned (ours,
@@ -75,6 +74,12 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
     stratify : {"proportional", "equal"} or None, default="proportional"
         Quota of each class (of ten quantile bins for continuous labels). With "equal" a design
         reproduces what would be predicted if classes were equally frequent.
+    oof_weight : float in [0, 1] or "auto", default="auto"
+        Of "design" alone. Weight, beside the predictions, of what a small network on `features`
+        says of rows that it was not fitted on, in what a design reproduces. "auto": half where
+        at least 6,144 rows are chosen, six for each component of the design's kernel, of at most
+        128 classes; else 0. So many teach the regression little more, and what matters of further
+        rows is whether their labels are right, which two judges know better.
     features : transformer or None, default=None
         From X to (N, F). None takes those that come with the predictions, or
         :class:`~sksubsel.features.InstanceFeatures`.
@@ -140,6 +145,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         "diversity": [StrOptions({"design", "entropy", "coverage"})],
         "sampling": [StrOptions({"sample", "top", "poisson"})],
         "stratify": [StrOptions({"proportional", "equal"}), None],
+        "oof_weight": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
         "features": [HasMethods(["fit", "transform"]), None],
         "scoring": [StrOptions({"probe", "train"})],
         "score_archs": [Interval(Integral, 1, None, closed="left")],
@@ -163,6 +169,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         diversity: str = "design",
         sampling: str = "sample",
         stratify: str | None = "proportional",
+        oof_weight: float | str = "auto",
         features: Any = None,
         scoring: str = "probe",
         score_archs: int = 3,
@@ -182,6 +189,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         self.diversity = diversity
         self.sampling = sampling
         self.stratify = stratify
+        self.oof_weight = oof_weight
         self.features = features
         self.scoring = scoring
         self.score_archs = score_archs
@@ -230,7 +238,7 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         self.coverage_ = None
         if self.diversity == "coverage":
             self.coverage_ = CoverageIndex(self.features_, self.strata_, random_state=self.seed_)
-        self.design_: DesignIndex | None = None
+        self.design_ = None
         if self.diversity == "design":
             self._fit_design(predictions, zoo, budget)
         self.scorer_ = None
@@ -278,6 +286,8 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         if self.design_ is not None:
             if n_subsets is None:
                 self.design_.prepare(budget, stratify=self.stratify)
+            if self._oof_weight(budget) > 0:
+                self._out_of_fold()
             for part in self._parts(n_subsets):
                 self._shared_design(self._n_shared(budget), part)
         return self
@@ -469,77 +479,6 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
         )
         return chosen
 
-    def _fit_design(self, predictions, zoo, budget):
-        """Prepare the design's instance part, and the design that the zoo's mean asks for."""
-        classes = self.task_ == "classification"
-        use_log = classes and self.n_outputs_ <= _MAX_LOG_CLASSES
-        self._mean, self._all_shared = None, predictions.same_for_all
-        keep_mean = self.mode != "transductive" or self._all_shared
-        if keep_mean or use_log:
-            # of what was trained: over predictions for all that is known it is no better, and dear
-            if len(zoo.trained_) == 0:
-                raise ValueError("zoo must hold at least one trained architecture; got none")
-            trained = ArrayPredictions(zoo.predictions_)
-            self._mean = np.concatenate([part.mean(axis=0) for _, part in trained.chunks()])
-        self.design_ = DesignIndex(
-            self.features_,
-            self.y_ if classes else self._labels(),
-            self.strata_,
-            proba=self._mean if use_log else None,
-            random_state=self.seed_,
-        )
-        self._shared: dict[int, np.ndarray] = {}
-        self._of_parts: dict[tuple[int, int, int], np.ndarray] = {}  # not in saved nets
-        self.prepare(budget)
-        if not keep_mean:
-            self._mean = None  # (N, C) that nothing needs any more
-
-    def _by_design(self, predictions, budget, part=None):
-        """Rows of a design, ascending: shared ones first, then those for this architecture."""
-        n_shared = self._n_shared(budget)
-        first = self._shared_design(n_shared, part)
-        if n_shared == budget:
-            return np.sort(first)
-        assert self.design_ is not None  # as `diversity` says
-        rows = self.design_.select(
-            lambda rows: self._standardised(predictions.rows(rows)[0]),
-            budget - n_shared,
-            stratify=self.stratify,
-            candidates=self._rows_of(part),
-            selected=first,
-        ).rows
-        return np.sort(np.concatenate([first, rows]))
-
-    def _shared_design(self, budget, part=None):
-        """The design for the zoo's mean predictions, kept for each budget asked for."""
-        if budget == 0:
-            return np.empty(0, dtype=np.int64)
-        kept: dict[Any, np.ndarray] = self._shared if part is None else self._of_parts
-        key = budget if part is None else (budget, *part)
-        if key not in kept:
-            assert self.design_ is not None
-            target = self._standardised(self._mean)
-            design = self.design_.select(
-                target, budget, stratify=self.stratify, candidates=self._rows_of(part)
-            )
-            kept[key] = design.rows
-        return kept[key]
-
-    def _parts(self, n_subsets):
-        """The k-th of K parts for each k, as `_by_design` takes them; None: all rows, undivided."""
-        return [None] if n_subsets is None else [(k, n_subsets) for k in range(n_subsets)]
-
-    def _rows_of(self, part):
-        """Rows of the k-th of K parts; None: no other than all."""
-        assert self.design_ is not None  # as `diversity` says
-        return None if part is None else self.design_.part(*part)
-
-    def _n_shared(self, budget):
-        if self._all_shared:  # a design of its own would be the same for each architecture
-            return budget
-        share = {"transductive": 0.0, "inductive": 1.0, "hybrid": self.hybrid_fraction}
-        return round(share[self.mode] * budget)
-
     def _sample(self, log_weights, budget, rng, strata):
         quotas = {"strata": strata, "stratify": self.stratify} if self.stratify else {}
         if self.sampling == "top":
@@ -564,18 +503,6 @@ class SubsetSelector(TransformerMixin, BaseEstimator):
             return cross_entropy(outputs, self.y_[rows])
         # in units of the labels' variance, so that lam means the same for any labels
         return squared_error(outputs, self.y_[rows]) / (float(self.y_.var()) or 1.0)
-
-    def _labels(self):
-        """Labels as the scorer takes them: codes (N,), or standardised targets (N, 1)."""
-        if self.task_ == "classification":
-            return self.y_
-        return self._standardised(self.y_)[:, None].astype(np.float32)
-
-    def _standardised(self, outputs):
-        """Continuous outputs in units of the labels' deviation; probabilities as they are."""
-        if self.task_ == "classification":
-            return outputs
-        return (outputs - self.y_.mean()) / (self.y_.std() or 1.0)
 
     def _fit_features(self, predictions, zoo):
         if self.features is None and predictions.features is not None:

@@ -7,7 +7,14 @@ from scipy.stats import spearmanr
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from sksubsel import ModelApproximator, SubSelNet, SubsetSelector
+from sksubsel import (
+    ArchitectureRegressor,
+    ModelApproximator,
+    ModelZoo,
+    SubSelNet,
+    SubsetSelector,
+)
+from sksubsel.samplers.out_of_fold import out_of_fold
 
 MODES = ("transductive", "inductive", "hybrid")
 OPTIONS = list(
@@ -199,6 +206,56 @@ def test_the_shared_design_is_for_the_trained_networks_of_the_zoo(tiny):
     none.trained_ = np.empty(0, dtype=int)
     with pytest.raises(ValueError, match="at least one trained architecture"):
         fit(tiny, mode="inductive", diversity="design").fit(anything, none)
+
+
+def _labels_out_of_fold(selector):
+    return out_of_fold(selector.features_, selector.y_, 10, seed=selector.seed_)
+
+
+@pytest.mark.parametrize("weight", [0, 0.25, 1])
+@pytest.mark.parametrize("mode", MODES)
+def test_second_opinion(tiny, mode, weight):
+    """A design reproduces what is predicted, and what a network says out of fold."""
+    A = tiny.predictions[0]
+    selector = fit(tiny, mode=mode, diversity="design", oof_weight=weight)
+    second, index = _labels_out_of_fold(selector), selector.design_
+    mean = tiny.zoo.predictions_.mean(axis=0, dtype=np.float32)
+    shared, own = ((1 - weight) * part + weight * second for part in (mean, np.asarray(A)[0]))
+    n_shared = {"transductive": 0, "hybrid": 15, "inductive": 30}[mode]
+    first = index.select(shared, n_shared).rows if n_shared else np.empty(0, dtype=np.int64)
+    wanted = first
+    if n_shared < 30:
+        rest = index.select(own, 30 - n_shared, selected=first).rows
+        wanted = np.concatenate([first, rest])
+    np.testing.assert_array_equal(selector.select(A), np.sort(wanted))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_second_opinion_where_many_rows_are_chosen(tiny, mode, monkeypatch):
+    A = tiny.predictions[0]
+    plain, half = (fit(tiny, mode=mode, diversity="design", oof_weight=w) for w in (0, 0.5))
+    monkeypatch.setattr("sksubsel._selector_design._MANY", 35 / 1024)
+    auto = fit(tiny, mode=mode, diversity="design")
+    np.testing.assert_array_equal(auto.select(A, 34), plain.select(A, 34))
+    assert auto._oof is None
+    auto.prepare(80)
+    monkeypatch.setattr("sksubsel._selector_design.out_of_fold", None)  # to call it would fail
+    np.testing.assert_array_equal(auto.select(A, 80), half.select(A, 80))
+    assert (auto.select(A, 80) != plain.select(A, 80)).any()
+
+
+def test_second_opinion_on_values(tiny):
+    y = tiny.X.mean(axis=(1, 2, 3)) * 30 + tiny.y
+    recipe = ArchitectureRegressor(build=tiny.space.build, max_epochs=1)
+    zoo = ModelZoo(recipe, random_state=0).fit(tiny.archs[:2], tiny.X, y)
+    outputs = np.asarray(zoo.predictions_, dtype=np.float32)
+    selector = SubsetSelector(budget=20, oof_weight=1.0, random_state=0).fit(outputs, zoo)
+    scaled = (y - y.mean()) / y.std()
+    target = out_of_fold(selector.features_, scaled, None, seed=selector.seed_)
+    wanted = np.sort(selector.design_.select(target, 20).rows)
+    np.testing.assert_array_equal(selector.select(outputs[0]), wanted)
+    auto = SubsetSelector(budget=20, random_state=0).fit(outputs, zoo)
+    assert auto._oof_weight(10**6) == 0  # was not tried for values
 
 
 @pytest.mark.parametrize("mode", MODES)

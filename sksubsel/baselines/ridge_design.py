@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import KFold
-from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
@@ -19,12 +15,10 @@ from sksubsel.base import BaseSelector
 from sksubsel.baselines.recording import seed_estimator
 from sksubsel.features import InstanceFeatures
 from sksubsel.samplers.design import MIN_LAM, DesignIndex
+from sksubsel.samplers.out_of_fold import out_of_fold
 from sksubsel.samplers.quotas import allocate, head, make_strata
-from sksubsel.samplers.ridge import one_hot
 
 __all__ = ["RidgeDesign"]
-
-_BATCH, _STEPS, _EPOCHS = 128, 1500, (15, 100)  # training of the default estimator
 
 
 class RidgeDesign(BaseSelector):
@@ -65,7 +59,8 @@ class RidgeDesign(BaseSelector):
         Of the predictions' logarithms in the kernel, beside the features. Not for continuous
         labels.
     max_rows : int, default=65536
-        More rows than that are drawn from, within the classes.
+        More rows than that are drawn from, within the classes; and a fold's model is fitted on
+        so many at most.
     random_state : int, RandomState instance or None, default=None
         Of the folds, the random features, and an estimator that has none of its own.
 
@@ -216,40 +211,19 @@ class RidgeDesign(BaseSelector):
 
     def _out_of_fold(self, features, y, seed):
         """Predictions for each row by a model that has not seen it: float32 (N, C) or (N, 1)."""
-        classes = self.task_ == "classification"
-        n_samples, n_folds = len(y), min(self.cv, len(y))
-        out = np.zeros((n_samples, len(self.classes_) if classes else 1), dtype=np.float32)
-        if n_folds < 2:
-            return one_hot(y, out.shape[1]) if classes else y[:, None].astype(np.float32)
-        for fit, rest in KFold(n_folds, shuffle=True, random_state=seed).split(features):
-            present = np.unique(y[fit])
-            if classes and len(present) == 1:
-                out[rest, present[0]] = 1.0
-                continue
-            with warnings.catch_warnings():
-                if self.estimator is None:  # its epochs are limited on purpose
-                    warnings.simplefilter("ignore", ConvergenceWarning)
-                model = self._make_estimator(seed, len(fit)).fit(features[fit], y[fit])
-            if not classes:
-                out[rest, 0] = np.reshape(model.predict(features[rest]), -1)
-            elif hasattr(model, "predict_proba"):
-                out[np.ix_(rest, model.classes_)] = model.predict_proba(features[rest])
-            else:
-                out[rest, model.predict(features[rest])] = 1.0
-        check_finite(out, "predictions of estimator")
-        return out
-
-    def _make_estimator(self, seed, n_rows):
-        if self.estimator is None:
-            kind = MLPRegressor if self.task_ == "regression" else MLPClassifier
-            return kind(
-                hidden_layer_sizes=(128,),
-                learning_rate_init=3e-3,
-                batch_size=min(_BATCH, n_rows),
-                max_iter=int(np.clip(_STEPS * _BATCH / n_rows, *_EPOCHS)),
-                random_state=seed,
-            )
-        return seed_estimator(clone(self.estimator), seed, keep=True)
+        estimator = self.estimator
+        if estimator is not None:
+            estimator = seed_estimator(clone(estimator), seed, keep=True)
+        n_classes = len(self.classes_) if self.task_ == "classification" else None
+        return out_of_fold(
+            features,
+            y,
+            n_classes,
+            seed=seed,
+            cv=self.cv,
+            estimator=estimator,
+            max_rows=self.max_rows,
+        )
 
     def _check_target(self, target, y):
         target = np.asarray(target, dtype=np.float32)

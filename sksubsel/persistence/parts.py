@@ -97,7 +97,9 @@ class _SelectorLayout(EstimatorLayout):
                 "the scorer has another C",
             )
             scorer.losses = value._losses
-        return state if state["design_"] is None else {**state, "_of_parts": {}}
+        if state["design_"] is None:
+            return state
+        return {"_oof": None, **state, "_of_parts": {}}
 
 
 def _vae_sizes(tensors, _):
@@ -193,6 +195,7 @@ PART_LAYOUTS = [
         },
         optional={
             "_mean": maybe(array("N C", "float32")),
+            "_oof": maybe(array("N C", "float32")),
             "_all_shared": flag,
             "_shared": rows_by_budget,
         },

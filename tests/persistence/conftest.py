@@ -54,6 +54,7 @@ def nets(tiny):
         for diversity in ("design", "entropy", "coverage")
     }
     made["transductive-entropy"].set_params(selector__sampling="top", selector__stratify="equal")
+    made["transductive-design"].set_params(selector__oof_weight=0.5)
     made["inductive-entropy"].set_params(encoder=ArchitectureEncoder(max_epochs=2))
     part = ModelApproximator("lstm", max_epochs=1, early_stopping=False, residual=False)
     made["lstm"] = quick(approximator=part, encoder=encoder, on_novel="mean")

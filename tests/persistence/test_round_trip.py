@@ -83,6 +83,13 @@ def test_fits_again(tiny, nets, folder):
     np.testing.assert_array_equal(again.predict_proba(tiny.unseen), proba)
 
 
+def test_what_a_network_said_out_of_fold_is_kept(tiny, folder, nets, monkeypatch):
+    monkeypatch.setattr("sksubsel._selector_design.out_of_fold", None)  # to call it would fail
+    again = SubSelNet.load(folder / "transductive-design")
+    wanted = nets["transductive-design"].select(tiny.unseen[0], 44)
+    np.testing.assert_array_equal(again.select(tiny.unseen[0], 44), wanted)
+
+
 def test_what_is_recomputed_in_a_pickle_is_so_here(tiny, folder, nets):
     again = SubSelNet.load(folder / "transductive-design")
     pool = again.selector_.design_._pool_of_all

@@ -1,0 +1,150 @@
+"""What a `SubsetSelector` does by design: one design for all architectures, or one for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sksubsel.predictions import ArrayPredictions
+from sksubsel.samplers.design import DesignIndex
+from sksubsel.samplers.out_of_fold import out_of_fold
+
+__all__ = ["DesignSelection"]
+
+_MAX_LOG_CLASSES = 128  # beyond, a design's kernel is of the features alone: N x C may be large
+_MANY = 6  # rows chosen for each component of the kernel, from which a second opinion is asked
+
+
+class DesignSelection:
+    """Part of `SubsetSelector`: its attributes are the selector's."""
+
+    mode: str
+    hybrid_fraction: float
+    stratify: str | None
+    oof_weight: Any
+    task_: str
+    y_: np.ndarray
+    features_: np.ndarray
+    strata_: np.ndarray
+    prepare: Callable
+    n_outputs_: int
+    seed_: int
+    design_: DesignIndex | None
+    _mean: np.ndarray | None
+
+    def _fit_design(self, predictions, zoo, budget):
+        """Prepare the design's instance part, and the design that the zoo's mean asks for."""
+        classes = self.task_ == "classification"
+        use_log = classes and self.n_outputs_ <= _MAX_LOG_CLASSES
+        self._mean, self._all_shared = None, predictions.same_for_all
+        keep_mean = self.mode != "transductive" or self._all_shared
+        if keep_mean or use_log:
+            # of what was trained: over predictions for all that is known it is no better, and dear
+            if len(zoo.trained_) == 0:
+                raise ValueError("zoo must hold at least one trained architecture; got none")
+            trained = ArrayPredictions(zoo.predictions_)
+            self._mean = np.concatenate([part.mean(axis=0) for _, part in trained.chunks()])
+        self.design_ = DesignIndex(
+            self.features_,
+            self.y_ if classes else self._labels(),
+            self.strata_,
+            proba=self._mean if use_log else None,
+            random_state=self.seed_,
+        )
+        self._shared: dict[int, np.ndarray] = {}
+        self._of_parts: dict[tuple[int, int, int], np.ndarray] = {}  # not in saved nets
+        self._oof: np.ndarray | None = None
+        self.prepare(budget)
+        if not keep_mean:
+            self._mean = None  # (N, C) that nothing needs any more
+
+    def _by_design(self, predictions, budget, part=None):
+        """Rows of a design, ascending: shared ones first, then those for this architecture."""
+        n_shared = self._n_shared(budget)
+        first = self._shared_design(n_shared, part)
+        if n_shared == budget:
+            return np.sort(first)
+        assert self.design_ is not None  # as `diversity` says
+        rows = self.design_.select(
+            lambda rows: self._target(predictions.rows(rows)[0], budget, rows),
+            budget - n_shared,
+            stratify=self.stratify,
+            candidates=self._rows_of(part),
+            selected=first,
+        ).rows
+        return np.sort(np.concatenate([first, rows]))
+
+    def _shared_design(self, budget, part=None):
+        """The design for the zoo's mean predictions, kept for each budget asked for."""
+        if budget == 0:
+            return np.empty(0, dtype=np.int64)
+        kept: dict[Any, np.ndarray] = self._shared if part is None else self._of_parts
+        key = budget if part is None else (budget, *part)
+        if key not in kept:
+            assert self.design_ is not None  # as `diversity` says
+            mean = self._mean
+            assert mean is not None  # as the mode says
+            design = self.design_.select(
+                lambda rows: self._target(mean[rows], budget, rows),
+                budget,
+                stratify=self.stratify,
+                candidates=self._rows_of(part),
+            )
+            kept[key] = design.rows
+        return kept[key]
+
+    def _target(self, outputs, budget, rows):
+        """What a design of so many rows has to reproduce on some rows, from predicted outputs."""
+        outputs, weight = self._standardised(outputs), self._oof_weight(budget)
+        if weight == 0:
+            return outputs
+        return (1 - weight) * outputs + weight * self._out_of_fold()[rows]
+
+    def _oof_weight(self, budget):
+        """Weight of the out-of-fold network in a design of so many rows."""
+        if self.oof_weight != "auto":
+            return float(self.oof_weight)
+        assert self.design_ is not None  # as `diversity` says
+        tried = self.task_ == "classification" and self.n_outputs_ <= _MAX_LOG_CLASSES
+        return 0.5 if tried and budget >= _MANY * self.design_.n_components else 0.0
+
+    def _out_of_fold(self):
+        """What a network says of rows that it has not seen, as `_standardised` gives it."""
+        if self._oof is None:
+            classes = self.task_ == "classification"
+            self._oof = out_of_fold(
+                self.features_,
+                self.y_ if classes else self._standardised(self.y_),
+                self.n_outputs_ if classes else None,
+                seed=self.seed_,
+            )
+        return self._oof
+
+    def _parts(self, n_subsets):
+        """The k-th of K parts for each k, as `_by_design` takes them; None: all rows, undivided."""
+        return [None] if n_subsets is None else [(k, n_subsets) for k in range(n_subsets)]
+
+    def _rows_of(self, part):
+        """Rows of the k-th of K parts; None: no other than all."""
+        assert self.design_ is not None  # as `diversity` says
+        return None if part is None else self.design_.part(*part)
+
+    def _n_shared(self, budget):
+        if self._all_shared:  # a design of its own would be the same for each architecture
+            return budget
+        share = {"transductive": 0.0, "inductive": 1.0, "hybrid": self.hybrid_fraction}
+        return round(share[self.mode] * budget)
+
+    def _labels(self):
+        """Labels as the scorer takes them: codes (N,), or standardised targets (N, 1)."""
+        if self.task_ == "classification":
+            return self.y_
+        return self._standardised(self.y_)[:, None].astype(np.float32)
+
+    def _standardised(self, outputs):
+        """Continuous outputs in units of the labels' deviation; probabilities as they are."""
+        if self.task_ == "classification":
+            return outputs
+        return (outputs - self.y_.mean()) / (self.y_.std() or 1.0)
