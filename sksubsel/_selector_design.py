@@ -14,7 +14,7 @@ from sksubsel.samplers.out_of_fold import out_of_fold
 __all__ = ["DesignSelection"]
 
 _MAX_LOG_CLASSES = 128  # beyond, a design's kernel is of the features alone: N x C may be large
-_MANY = 6  # rows chosen for each component of the kernel, from which a second opinion is asked
+_MANY = 4  # rows chosen for each component of the kernel, from which a second opinion is asked
 
 
 class DesignSelection:

@@ -77,7 +77,7 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
     oof_weight : float in [0, 1] or "auto", default="auto"
         Of "design" alone. Weight, beside the predictions, of what a small network on `features`
         says of rows that it was not fitted on, in what a design reproduces. "auto": half where
-        at least 6,144 rows are chosen, six for each component of the design's kernel, of at most
+        at least 4,096 rows are chosen, four for each component of the design's kernel, of at most
         128 classes; else 0. So many teach the regression little more, and what matters of further
         rows is whether their labels are right, which two judges know better.
     features : transformer or None, default=None
