@@ -15,6 +15,7 @@ __all__ = ["DesignSelection"]
 
 _MAX_LOG_CLASSES = 128  # beyond, a design's kernel is of the features alone: N x C may be large
 _MANY = 4  # rows chosen for each component of the kernel, from which a second opinion is asked
+_MAX_JUDGED_CLASSES = 128  # that a small network is believed about
 
 
 class DesignSelection:
@@ -31,6 +32,8 @@ class DesignSelection:
     prepare: Callable
     n_outputs_: int
     seed_: int
+    _labels: Callable
+    _standardised: Callable
     design_: DesignIndex | None
     _mean: np.ndarray | None
 
@@ -67,8 +70,9 @@ class DesignSelection:
         if n_shared == budget:
             return np.sort(first)
         assert self.design_ is not None  # as `diversity` says
+        weight = self._oof_weight(self._whole(n_shared) if n_shared else budget)
         rows = self.design_.select(
-            lambda rows: self._target(predictions.rows(rows)[0], budget, rows),
+            lambda rows: self._target(predictions.rows(rows)[0], weight, rows),
             budget - n_shared,
             stratify=self.stratify,
             candidates=self._rows_of(part),
@@ -76,39 +80,45 @@ class DesignSelection:
         ).rows
         return np.sort(np.concatenate([first, rows]))
 
-    def _shared_design(self, budget, part=None):
-        """The design for the zoo's mean predictions, kept for each budget asked for."""
-        if budget == 0:
+    def _shared_design(self, n_shared, part=None):
+        """The design for the zoo's mean predictions, kept for each size asked for."""
+        if n_shared == 0:
             return np.empty(0, dtype=np.int64)
         kept: dict[Any, np.ndarray] = self._shared if part is None else self._of_parts
-        key = budget if part is None else (budget, *part)
+        key = n_shared if part is None else (n_shared, *part)
         if key not in kept:
             assert self.design_ is not None  # as `diversity` says
-            mean = self._mean
+            mean, weight = self._mean, self._oof_weight(self._whole(n_shared))
             assert mean is not None  # as the mode says
             design = self.design_.select(
-                lambda rows: self._target(mean[rows], budget, rows),
-                budget,
+                lambda rows: self._target(mean[rows], weight, rows),
+                n_shared,
                 stratify=self.stratify,
                 candidates=self._rows_of(part),
             )
             kept[key] = design.rows
         return kept[key]
 
-    def _target(self, outputs, budget, rows):
-        """What a design of so many rows has to reproduce on some rows, from predicted outputs."""
-        outputs, weight = self._standardised(outputs), self._oof_weight(budget)
+    def _whole(self, n_shared):
+        """Rows of the subset of which so many are shared, the same for all that share them."""
+        if self._all_shared or self.mode != "hybrid":
+            return n_shared
+        return round(n_shared / self.hybrid_fraction)
+
+    def _target(self, outputs, weight, rows):
+        """What a design has to reproduce on some rows: predictions, and a second opinion."""
+        outputs = self._standardised(outputs)
         if weight == 0:
             return outputs
         return (1 - weight) * outputs + weight * self._out_of_fold()[rows]
 
     def _oof_weight(self, budget):
-        """Weight of the out-of-fold network in a design of so many rows."""
+        """Weight of the out-of-fold network in a subset of so many rows."""
         if self.oof_weight != "auto":
             return float(self.oof_weight)
         assert self.design_ is not None  # as `diversity` says
-        tried = self.task_ == "classification" and self.n_outputs_ <= _MAX_LOG_CLASSES
-        return 0.5 if tried and budget >= _MANY * self.design_.n_components else 0.0
+        judges = self.task_ == "classification" and self.n_outputs_ <= _MAX_JUDGED_CLASSES
+        return 0.5 if judges and budget >= _MANY * self.design_.n_components else 0.0
 
     def _out_of_fold(self):
         """What a network says of rows that it has not seen, as `_standardised` gives it."""
@@ -136,15 +146,3 @@ class DesignSelection:
             return budget
         share = {"transductive": 0.0, "inductive": 1.0, "hybrid": self.hybrid_fraction}
         return round(share[self.mode] * budget)
-
-    def _labels(self):
-        """Labels as the scorer takes them: codes (N,), or standardised targets (N, 1)."""
-        if self.task_ == "classification":
-            return self.y_
-        return self._standardised(self.y_)[:, None].astype(np.float32)
-
-    def _standardised(self, outputs):
-        """Continuous outputs in units of the labels' deviation; probabilities as they are."""
-        if self.task_ == "classification":
-            return outputs
-        return (outputs - self.y_.mean()) / (self.y_.std() or 1.0)

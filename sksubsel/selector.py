@@ -77,9 +77,10 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
     oof_weight : float in [0, 1] or "auto", default="auto"
         Of "design" alone. Weight, beside the predictions, of what a small network on `features`
         says of rows that it was not fitted on, in what a design reproduces. "auto": half where
-        at least 4,096 rows are chosen, four for each component of the design's kernel, of at most
-        128 classes; else 0. So many teach the regression little more, and what matters of further
-        rows is whether their labels are right, which two judges know better.
+        at least 4,096 rows are chosen (in turns: for each subset), four for each component of the
+        design's kernel, of at most 128 classes; else 0. So many teach the regression little more,
+        and what matters of further rows is whether their labels are right, which two judges know
+        better. The network's predictions, float32 (N, C), are kept.
     features : transformer or None, default=None
         From X to (N, F). None takes those that come with the predictions, or
         :class:`~sksubsel.features.InstanceFeatures`.
@@ -111,7 +112,9 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
     Notes
     -----
     Per architecture O(N C) for the losses and O(N log N) for a draw; coverage takes
-    O(sum_c n_c min(n_c, 4096) F) more, design O(N d (C + B) + B d^2) with d = 1024.
+    O(sum_c n_c min(n_c, 4096) F) more, design O(N d (C + B) + B d^2) with d = 1024. The first
+    design of many rows trains the network of `oof_weight` on three folds, O(n (F + C)) for each of
+    15 epochs or more, n = min(N, 65,536); `prepare` does it before.
 
     References
     ----------
@@ -286,10 +289,11 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         if self.design_ is not None:
             if n_subsets is None:
                 self.design_.prepare(budget, stratify=self.stratify)
-            if self._oof_weight(budget) > 0:
+            n_shared = self._n_shared(budget)
+            if n_shared < budget and self._oof_weight(budget) > 0:
                 self._out_of_fold()
             for part in self._parts(n_subsets):
-                self._shared_design(self._n_shared(budget), part)
+                self._shared_design(n_shared, part)
         return self
 
     def select(
@@ -503,6 +507,18 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
             return cross_entropy(outputs, self.y_[rows])
         # in units of the labels' variance, so that lam means the same for any labels
         return squared_error(outputs, self.y_[rows]) / (float(self.y_.var()) or 1.0)
+
+    def _labels(self):
+        """Labels as the scorer takes them: codes (N,), or standardised targets (N, 1)."""
+        if self.task_ == "classification":
+            return self.y_
+        return self._standardised(self.y_)[:, None].astype(np.float32)
+
+    def _standardised(self, outputs):
+        """Continuous outputs in units of the labels' deviation; probabilities as they are."""
+        if self.task_ == "classification":
+            return outputs
+        return (outputs - self.y_.mean()) / (self.y_.std() or 1.0)
 
     def _fit_features(self, predictions, zoo):
         if self.features is None and predictions.features is not None:

@@ -232,16 +232,46 @@ def test_second_opinion(tiny, mode, weight):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_second_opinion_where_many_rows_are_chosen(tiny, mode, monkeypatch):
+    """Many in all: also the part of a hybrid's rows that is shared goes by the whole."""
     A = tiny.predictions[0]
     plain, half = (fit(tiny, mode=mode, diversity="design", oof_weight=w) for w in (0, 0.5))
-    monkeypatch.setattr("sksubsel._selector_design._MANY", 35 / 1024)
+    monkeypatch.setattr("sksubsel._selector_design._MANY", 40 / 1024)
     auto = fit(tiny, mode=mode, diversity="design")
-    np.testing.assert_array_equal(auto.select(A, 34), plain.select(A, 34))
+    np.testing.assert_array_equal(auto.select(A, 38), plain.select(A, 38))
     assert auto._oof is None
-    auto.prepare(80)
+    auto.prepare(40)
+    auto.prepare(40, 3)
     monkeypatch.setattr("sksubsel._selector_design.out_of_fold", None)  # to call it would fail
-    np.testing.assert_array_equal(auto.select(A, 80), half.select(A, 80))
-    assert (auto.select(A, 80) != plain.select(A, 80)).any()
+    np.testing.assert_array_equal(auto.select(A, 40), half.select(A, 40))
+    assert (auto.select(A, 40) != plain.select(A, 40)).any()
+    subsets = auto.select_disjoint(A, 3, 40)
+    np.testing.assert_array_equal(subsets, half.select_disjoint(A, 3, 40))
+    assert len(np.unique(subsets)) == 120
+    np.testing.assert_array_equal(auto.select_disjoint(A, 4, 36), plain.select_disjoint(A, 4, 36))
+
+
+def test_how_many_rows_are_many(tiny, monkeypatch):
+    selector = fit(tiny, diversity="design")
+    assert [selector._oof_weight(n) for n in (4095, 4096)] == [0, 0.5]
+    monkeypatch.setattr("sksubsel._selector_design._MAX_JUDGED_CLASSES", 9)  # of ten
+    assert selector._oof_weight(10**6) == 0
+    assert fit(tiny, diversity="design", oof_weight=0.3)._oof_weight(1) == 0.3
+    for wrong in (-0.1, 1.1, np.nan, "half", None):
+        with pytest.raises(ValueError, match="'oof_weight' parameter"):
+            fit(tiny, diversity="design", oof_weight=wrong)
+
+
+def test_second_opinion_with_equal_quotas_and_after_a_refit(tiny):
+    selector = fit(tiny, mode="inductive", diversity="design", stratify="equal", oof_weight=0.5)
+    mean = tiny.zoo.predictions_.mean(axis=0, dtype=np.float32)
+    target = (mean + _labels_out_of_fold(selector)) / 2
+    wanted = selector.design_.select(target, 30, stratify="equal").rows
+    np.testing.assert_array_equal(selector.select(tiny.predictions[0]), np.sort(wanted))
+    other = copy.copy(tiny.zoo)
+    other.y_ = np.roll(tiny.zoo.y_, 1)
+    again = selector.fit(tiny.seen_predictions, other)
+    fresh = clone(selector).fit(tiny.seen_predictions, other)
+    np.testing.assert_array_equal(again._oof, fresh._oof)
 
 
 def test_second_opinion_on_values(tiny):

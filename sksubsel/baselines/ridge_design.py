@@ -60,7 +60,7 @@ class RidgeDesign(BaseSelector):
         labels.
     max_rows : int, default=65536
         More rows than that are drawn from, within the classes; and a fold's model is fitted on
-        so many at most.
+        so many at most, drawn from all.
     random_state : int, RandomState instance or None, default=None
         Of the folds, the random features, and an estimator that has none of its own.
 

@@ -77,6 +77,12 @@ class _ApproximatorLayout(EstimatorLayout):
 
 
 class _SelectorLayout(EstimatorLayout):
+    def restore(self, entry, reader):
+        value = super().restore(entry, reader)
+        if "state" in entry and "oof_weight" not in entry["params"]:
+            value.oof_weight = 0  # saved before there was a second opinion, it goes on without
+        return value
+
     def learned(self, value, state):
         n_samples, scorer = state["n_samples_"], state["scorer_"]
         for name in ("coverage_", "design_"):

@@ -41,8 +41,11 @@ def out_of_fold(
         Folds, shuffled; at most N.
     estimator : classifier, regressor or None, default=None
         Cloned. None: a network with one hidden layer of 128, the same whatever the threads of BLAS.
+        It sees features as kernels do, whatever their units: centred, and scaled to a root mean
+        square of one. Those which nearly are, as
+        :class:`~sksubsel.features.InstanceFeatures` gives them, it takes as they are.
     max_rows : int, default=65536
-        A model is fitted on so many rows at most, drawn from those of the other folds.
+        A model is fitted on so many rows at most, drawn at random from those of the other folds.
 
     Returns
     -------
@@ -57,35 +60,52 @@ def out_of_fold(
     Notes
     -----
     Time of the default model O(cv n F) for each of its 15 to 100 epochs, fewer the more rows, n
-    being ``min(N, max_rows)``, and O(N F) to ask it; memory O(n F) beside what is returned.
+    being ``min(N, max_rows)``, and O(N F) to ask it; memory O(n (F + C)) and 65,536 rows of
+    features beside what is returned.
     """
     n_samples, n_folds = len(y), min(cv, len(y))
     out = np.zeros((n_samples, n_classes or 1), dtype=np.float32)
     if n_folds < 2:
         return one_hot(y, n_classes) if n_classes else np.reshape(y, (-1, 1)).astype(np.float32)
-    with one_blas_thread() if estimator is None else nullcontext():
-        for fit, rest in KFold(n_folds, shuffle=True, random_state=seed).split(y):
-            if len(fit) > max_rows:
-                drawn = np.random.RandomState(seed).permutation(len(fit))[:max_rows]
-                fit = fit[np.sort(drawn)]
-            present = np.unique(y[fit])
-            if n_classes and len(present) == 1:
-                out[rest, present[0]] = 1.0
-                continue
-            known = np.asarray(features[fit], dtype=np.float32)
+    for fit, rest in KFold(n_folds, shuffle=True, random_state=seed).split(y):
+        if len(fit) > max_rows:
+            drawn = np.random.RandomState(seed).permutation(len(fit))[:max_rows]
+            fit = fit[np.sort(drawn)]
+        present = np.unique(y[fit])
+        if n_classes and len(present) == 1:
+            out[rest, present[0]] = 1.0
+            continue
+        # for each fold anew, that other threads get a turn between
+        with one_blas_thread() if estimator is None else nullcontext():
+            known, change = np.asarray(features[fit], dtype=np.float32), None
             if estimator is None:
-                model = _fit_network(known, y[fit], n_classes, seed)
+                change = _units(known)
+                model = _fit_network(_changed(known, change), y[fit], n_classes, seed)
             else:
                 model = clone(estimator).fit(known, y[fit])
             for part in gen_batches(len(rest), _ASKED):
-                _ask(model, features, rest[part], n_classes, out)
-    check_finite(out, "predictions of estimator")
+                asked = np.asarray(features[rest[part]], dtype=np.float32)
+                _ask(model, _changed(asked, change), rest[part], n_classes, out)
+    own = "what a network predicts from the features"
+    check_finite(out, own if estimator is None else "predictions of estimator")
     return out
 
 
-def _ask(model, features, rows, n_classes, out):
+def _units(known):
+    """Centre (F,) and scale of features; None where they are as they should be."""
+    centre = known.mean(axis=0, dtype=np.float64)
+    scale = float(np.sqrt(np.mean(np.var(known, axis=0, dtype=np.float64)))) or 1.0
+    if np.abs(centre).max(initial=0) <= 0.5 * scale and 0.5 <= scale <= 2:
+        return None
+    return centre.astype(np.float32), scale
+
+
+def _changed(features, change):
+    return features if change is None else (features - change[0]) / np.float32(change[1])
+
+
+def _ask(model, asked, rows, n_classes, out):
     """Write what a model says of some rows."""
-    asked = np.asarray(features[rows], dtype=np.float32)
     if not n_classes:
         out[rows, 0] = np.reshape(model.predict(asked), -1)
     elif hasattr(model, "predict_proba"):

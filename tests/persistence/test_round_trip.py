@@ -1,5 +1,7 @@
+import json
 import pickle
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from sklearn.frozen import FrozenEstimator
 
 from sksubsel import ModelApproximator, ModelZoo, SubSelNet, persistence
 from sksubsel.datasets import ImageTransform
+from sksubsel.persistence.document import dump_document
 
 SCRIPT = Path(__file__).with_name("_outputs.py")
 HELPER = runpy.run_path(str(SCRIPT))
@@ -88,6 +91,25 @@ def test_what_a_network_said_out_of_fold_is_kept(tiny, folder, nets, monkeypatch
     again = SubSelNet.load(folder / "transductive-design")
     wanted = nets["transductive-design"].select(tiny.unseen[0], 44)
     np.testing.assert_array_equal(again.select(tiny.unseen[0], 44), wanted)
+
+
+@pytest.mark.parametrize("name", ["inductive-design", "hybrid-entropy"])
+def test_saved_before_there_was_a_second_opinion(tiny, nets, folder, tmp_path, monkeypatch, name):
+    """What was selected then is selected now, whatever the default has become."""
+    shutil.copytree(folder / name, tmp_path / "old")
+    document = tmp_path / "old" / "net.json"
+    content = json.loads(document.read_text())["content"]
+    parts = [one for one in content["objects"] if one["class"] == "SubsetSelector"]
+    (part,) = (one for one in parts if "state" in one)
+    del part["params"]["oof_weight"]
+    part["state"].pop("_oof", None)
+    document.write_bytes(dump_document(content))
+    wanted = {budget: nets[name].select(tiny.unseen[0], budget) for budget in (30, 44)}
+    monkeypatch.setattr("sksubsel._selector_design._MANY", 0)
+    again = SubSelNet.load(tmp_path / "old")
+    assert again.selector_.oof_weight == 0
+    for budget, rows in wanted.items():
+        np.testing.assert_array_equal(again.select(tiny.unseen[0], budget), rows)
 
 
 def test_what_is_recomputed_in_a_pickle_is_so_here(tiny, folder, nets):
@@ -199,6 +221,7 @@ def test_nothing_is_written_twice(tiny, folder):
     [
         ("transductive-entropy", lambda F, C: 0),
         ("hybrid-design", lambda F, C: 4 * F + 8 * C + 32),
+        ("transductive-design", lambda F, C: 4 * F + 8 * C + 32),  # no mean, a second opinion
         ("hybrid-coverage", lambda F, C: 4 * F + 8 + 256),
     ],
 )

@@ -5,7 +5,9 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.model_selection import KFold
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from sksubsel.features import InstanceFeatures
 from sksubsel.samplers.out_of_fold import out_of_fold
 
 X, y = load_digits(return_X_y=True)
@@ -50,7 +52,54 @@ def test_values():
     values = X[:, 20] - 2 * X[:, 30]
     out = out_of_fold(X, values, None, seed=0, estimator=LinearRegression())
     np.testing.assert_allclose(out, values[:, None], atol=1e-4)
-    assert out_of_fold(X, values, None, seed=0).shape == (150, 1)
+    by_network = out_of_fold(X, values, None, seed=0)
+    assert by_network.shape == (150, 1)
+    assert np.corrcoef(by_network[:, 0], values)[0, 1] > 0.7
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1, 100), (1e-4, 0), (1e4, -1e5)])
+def test_units_do_not_matter(scale, shift):
+    proba = out_of_fold(X * np.float32(scale) + np.float32(shift), y, 10, seed=0)
+    assert (proba.argmax(axis=1) == y).mean() > 0.8
+
+
+def test_features_in_their_units_are_taken_as_they_are(monkeypatch):
+    """So that what was chosen by them before is chosen again."""
+    features = InstanceFeatures(8).fit_transform(X)
+    first = out_of_fold(features, y, 10, seed=0)
+    monkeypatch.setattr("sksubsel.samplers.out_of_fold._units", lambda known: None)
+    np.testing.assert_array_equal(out_of_fold(features, y, 10, seed=0), first)
+    raw = out_of_fold(X, y, 10, seed=0, estimator=LogisticRegression(max_iter=500))
+    monkeypatch.undo()
+    again = out_of_fold(X, y, 10, seed=0, estimator=LogisticRegression(max_iter=500))
+    np.testing.assert_array_equal(again, raw)  # an estimator of the user's own sees what is given
+
+
+def test_the_network_has_one_thread_of_blas(monkeypatch):
+    """And estimators of the user's own as many as there are."""
+    seen = []
+
+    def threads():
+        info = threadpool_info()
+        seen.append({lib["num_threads"] for lib in info if lib["user_api"] == "blas"})
+
+    class Watching(LogisticRegression):
+        def fit(self, X, y):
+            threads()
+            return super().fit(X, y)
+
+    def fit_network(X, y, *_):
+        return Watching(max_iter=500).fit(X, y)
+
+    monkeypatch.setattr("sksubsel.samplers.out_of_fold._fit_network", fit_network)
+    with threadpool_limits(2, user_api="blas"):
+        threads()
+        if seen.pop() != {2}:
+            pytest.skip("this BLAS has no more threads")
+        out_of_fold(X, y, 10, seed=0)
+        assert seen == [{1}] * 3
+        out_of_fold(X, y, 10, seed=0, estimator=Watching(max_iter=500))
+        assert seen[3:] == [{2}] * 3
 
 
 def test_few_rows():
@@ -58,15 +107,21 @@ def test_few_rows():
     np.testing.assert_array_equal(out_of_fold(X[:1], np.array([2.5]), None, seed=0), [[2.5]])
     alone = out_of_fold(X[:2], np.array([0, 1]), 2, seed=0)  # of which each is told by the other
     np.testing.assert_array_equal(alone, [[0, 1], [1, 0]])
+    absent = out_of_fold(X[:6], np.array([0, 1, 0, 1, 0, 1]), 3, seed=0, cv=9)
+    assert (absent[:, 2] == 0).all()
+    np.testing.assert_allclose(absent.sum(axis=1), 1, rtol=1e-5)
 
 
-def test_predictions_that_are_no_numbers():
+def test_predictions_that_are_no_numbers(monkeypatch):
     class Broken(LinearRegression):
         def predict(self, X):
             return np.full(len(X), np.nan)
 
     with pytest.raises(ValueError, match="predictions of estimator"):
         out_of_fold(X, X[:, 0], None, seed=0, estimator=Broken())
+    monkeypatch.setattr("sksubsel.samplers.out_of_fold._fit_network", lambda *_: Broken())
+    with pytest.raises(ValueError, match="what a network predicts from the features"):
+        out_of_fold(X, X[:, 0], None, seed=0)
 
 
 def test_many_rows(monkeypatch):
@@ -87,8 +142,12 @@ def test_many_rows(monkeypatch):
     assert (drawn.argmax(axis=1) == y).mean() > 0.7
     monkeypatch.setattr("sksubsel.samplers.out_of_fold._ASKED", 7)
     np.testing.assert_allclose(out_of_fold(X, y, 10, **given), whole, rtol=1e-4, atol=1e-6)
+
+
+def test_features_in_a_file(tmp_path):
     halves = (X * 16).astype(np.float16)  # whole numbers, which it holds as they are
-    as_floats = halves.astype(np.float32)
+    np.save(tmp_path / "features.npy", halves)
+    mapped = np.load(tmp_path / "features.npy", mmap_mode="r")
     np.testing.assert_array_equal(
-        out_of_fold(halves, y, 10, seed=0), out_of_fold(as_floats, y, 10, seed=0)
+        out_of_fold(mapped, y, 10, seed=0), out_of_fold(halves.astype(np.float32), y, 10, seed=0)
     )
