@@ -76,11 +76,11 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         reproduces what would be predicted if classes were equally frequent.
     oof_weight : float in [0, 1] or "auto", default="auto"
         Of "design" alone. Weight, beside the predictions, of what a small network on `features`
-        says of rows that it was not fitted on, in what a design reproduces. "auto": half where
-        at least 4,096 rows are chosen (in turns: for each subset), four for each component of the
-        design's kernel, of at most 128 classes; else 0. So many teach the regression little more,
-        and what matters of further rows is whether their labels are right, which two judges know
-        better. The network's predictions, float32 (N, C), are kept.
+        says of rows that it was not trained on, in what a design reproduces. "auto": 0.5 for a
+        classification of at most 128 classes and a subset of at least 4,096 rows (four for each
+        of the kernel's 1,024 components; in turns, each subset), else 0. So many rows teach the
+        regression little more, and what counts is whether their labels are right, which two
+        judges know better. The network's predictions, float32 (N, C), are kept.
     features : transformer or None, default=None
         From X to (N, F). None takes those that come with the predictions, or
         :class:`~sksubsel.features.InstanceFeatures`.
