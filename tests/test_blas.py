@@ -2,11 +2,13 @@ import threading
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from sksubsel._blas import map_chunks, one_blas_thread
 from sksubsel.features import InstanceFeatures
 from sksubsel.samplers.design import DesignIndex
+from sksubsel.samplers.out_of_fold import out_of_fold
 
 
 def n_blas_threads():
@@ -83,3 +85,23 @@ def test_designs_and_features_have_the_same_bits_with_any_number_of_threads(n_th
     design = index.select(proba, 60)
     for name, array in {"features": features, **design._asdict()}.items():
         np.testing.assert_array_equal(array, _FIRST.setdefault(name, array))
+
+
+def test_a_network_out_of_fold_has_one_thread(n_threads, monkeypatch):
+    """And estimators of the user's own as many as there are."""
+    seen = []
+
+    class Watching(LogisticRegression):
+        def fit(self, X, y):
+            seen.append(n_blas_threads())
+            return super().fit(X, y)
+
+    def fit_network(X, y, *_):
+        return Watching(max_iter=500).fit(X, y)
+
+    monkeypatch.setattr("sksubsel.samplers.out_of_fold._fit_network", fit_network)
+    X, y = np.random.RandomState(0).rand(60, 4).astype(np.float32), np.arange(60) % 3
+    out_of_fold(X, y, 3, seed=0)
+    assert seen == [1] * 3
+    out_of_fold(X, y, 3, seed=0, estimator=Watching(max_iter=500))
+    assert seen[3:] == [n_threads] * 3

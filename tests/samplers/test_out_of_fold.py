@@ -5,7 +5,6 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.model_selection import KFold
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from sksubsel.features import InstanceFeatures
 from sksubsel.samplers.out_of_fold import out_of_fold
@@ -73,33 +72,6 @@ def test_features_in_their_units_are_taken_as_they_are(monkeypatch):
     monkeypatch.undo()
     again = out_of_fold(X, y, 10, seed=0, estimator=LogisticRegression(max_iter=500))
     np.testing.assert_array_equal(again, raw)  # an estimator of the user's own sees what is given
-
-
-def test_the_network_has_one_thread_of_blas(monkeypatch):
-    """And estimators of the user's own as many as there are."""
-    seen = []
-
-    def threads():
-        info = threadpool_info()
-        seen.append({lib["num_threads"] for lib in info if lib["user_api"] == "blas"})
-
-    class Watching(LogisticRegression):
-        def fit(self, X, y):
-            threads()
-            return super().fit(X, y)
-
-    def fit_network(X, y, *_):
-        return Watching(max_iter=500).fit(X, y)
-
-    monkeypatch.setattr("sksubsel.samplers.out_of_fold._fit_network", fit_network)
-    with threadpool_limits(2, user_api="blas"):
-        threads()
-        if seen.pop() != {2}:
-            pytest.skip("this BLAS has no more threads")
-        out_of_fold(X, y, 10, seed=0)
-        assert seen == [{1}] * 3
-        out_of_fold(X, y, 10, seed=0, estimator=Watching(max_iter=500))
-        assert seen[3:] == [{2}] * 3
 
 
 def test_few_rows():
