@@ -126,7 +126,9 @@ class Trials:
     """
 
     def __init__(self, trainer, X_val, y_val, selector, *, path, progress, on_error, n_jobs, name):
-        self.trainer, self.selector, self.path = trainer, selector, path
+        self.trainer, self.selector = trainer, selector
+        # workers may have another working directory
+        self.path = None if path is None else Path(path).absolute()
         self.progress, self.on_error, self.n_jobs, self.name = progress, on_error, n_jobs, name
         self._judging: dict[str, Any] = {
             "test": (X_val, y_val),
@@ -137,9 +139,9 @@ class Trials:
         self._trainers: dict = {}
         self._shared: dict = {}
         self._done: dict = {}
-        if path is not None:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self._done = {record["key"]: record for record in records.read(path)}
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._done = {record["key"]: record for record in records.read(self.path)}
 
     def run(self, trials) -> list[dict]:
         """Records of trials, in their order; a failed one has NaN as "accuracy" and an "error".

@@ -33,7 +33,7 @@ class LocalFolder:
     """A folder of this machine, or one that it has mounted."""
 
     def __init__(self, path):
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # workers may have another working directory
 
     def create(self) -> None:
         """Make it if missing; ValueError if it is a file."""
