@@ -6,16 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 from sksubsel.predictions import ArrayPredictions
-from sksubsel.samplers.design import DesignIndex
+from sksubsel.samplers.design import DesignIndex, balancing
 from sksubsel.samplers.out_of_fold import out_of_fold
 
 __all__ = ["DesignSelection"]
 
 _MAX_LOG_CLASSES = 128  # beyond, a design's kernel is of the features alone: N x C may be large
 _MANY = 4  # rows chosen for each component of the kernel, from which a second opinion is asked
+_DOUBT = 0.15  # of the labels contradicted by the zoo, from which it is asked of fewer rows, too
 _MAX_JUDGED_CLASSES = 128  # that a small network is believed about
+_AT_ONCE = 65536  # rows
 
 
 class DesignSelection:
@@ -35,6 +38,7 @@ class DesignSelection:
     _labels: Callable
     _standardised: Callable
     design_: DesignIndex | None
+    disagreement_: float | None
     _mean: np.ndarray | None
 
     def _fit_design(self, predictions, zoo, budget):
@@ -49,6 +53,8 @@ class DesignSelection:
                 raise ValueError("zoo must hold at least one trained architecture; got none")
             trained = ArrayPredictions(zoo.predictions_)
             self._mean = np.concatenate([part.mean(axis=0) for _, part in trained.chunks()])
+            if classes:
+                self.disagreement_ = _disagreement(self._mean, self.y_, self.stratify)
         self.design_ = DesignIndex(
             self.features_,
             self.y_ if classes else self._labels(),
@@ -117,8 +123,15 @@ class DesignSelection:
         if self.oof_weight != "auto":
             return float(self.oof_weight)
         assert self.design_ is not None  # as `diversity` says
-        judges = self.task_ == "classification" and self.n_outputs_ <= _MAX_JUDGED_CLASSES
-        return 0.5 if judges and budget >= _MANY * self.design_.n_components else 0.0
+        if self.task_ != "classification" or self.n_outputs_ > _MAX_JUDGED_CLASSES:
+            return 0.0
+        many = budget >= _MANY * self.design_.n_components
+        return 0.5 if many or self._in_doubt else 0.0
+
+    @property
+    def _in_doubt(self):
+        """Whether the zoo contradicts so many labels that a second opinion is asked."""
+        return self.disagreement_ is not None and self.disagreement_ > _DOUBT
 
     def _out_of_fold(self):
         """What a network says of rows that it has not seen, as `_standardised` gives it."""
@@ -146,3 +159,17 @@ class DesignSelection:
             return budget
         share = {"transductive": 0.0, "inductive": 1.0, "hybrid": self.hybrid_fraction}
         return round(share[self.mode] * budget)
+
+
+def _disagreement(mean, y, stratify):
+    """Share of the labels that are not the most probable class; with equal quotas, of classes."""
+    n_classes = mean.shape[1]
+    counts = np.bincount(y, minlength=n_classes)
+    factors = balancing(counts, n_classes) if stratify == "equal" else np.float32(1)
+    wrong = np.empty(len(y), dtype=bool)
+    for part in gen_batches(len(y), _AT_ONCE):
+        wrong[part] = (mean[part] * factors).argmax(axis=1) != y[part]
+    if stratify != "equal":
+        return float(wrong.mean())
+    known = counts > 0
+    return float((np.bincount(y[wrong], minlength=n_classes)[known] / counts[known]).mean())

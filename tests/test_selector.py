@@ -33,7 +33,7 @@ OPTIONS += itertools.product(
 
 def fit(tiny, **params):
     given = {"mode": "transductive", "diversity": "entropy", "budget": 30, "max_epochs": 1}
-    return SubsetSelector(**{**given, "random_state": 0, **params}).fit(
+    return SubsetSelector(**{**given, "oof_weight": 0, "random_state": 0, **params}).fit(
         tiny.seen_predictions, tiny.zoo
     )
 
@@ -236,7 +236,8 @@ def test_second_opinion_where_many_rows_are_chosen(tiny, mode, monkeypatch):
     A = tiny.predictions[0]
     plain, half = (fit(tiny, mode=mode, diversity="design", oof_weight=w) for w in (0, 0.5))
     monkeypatch.setattr("sksubsel._selector_design._MANY", 40 / 1024)
-    auto = fit(tiny, mode=mode, diversity="design")
+    monkeypatch.setattr("sksubsel._selector_design._DOUBT", 1.0)
+    auto = fit(tiny, mode=mode, diversity="design", oof_weight="auto")
     np.testing.assert_array_equal(auto.select(A, 38), plain.select(A, 38))
     assert auto._oof is None
     auto.prepare(40)
@@ -251,7 +252,8 @@ def test_second_opinion_where_many_rows_are_chosen(tiny, mode, monkeypatch):
 
 
 def test_how_many_rows_are_many(tiny, monkeypatch):
-    selector = fit(tiny, diversity="design")
+    monkeypatch.setattr("sksubsel._selector_design._DOUBT", 1.0)
+    selector = fit(tiny, diversity="design", oof_weight="auto")
     assert [selector._oof_weight(n) for n in (4095, 4096)] == [0, 0.5]
     monkeypatch.setattr("sksubsel._selector_design._MAX_JUDGED_CLASSES", 9)  # of ten
     assert selector._oof_weight(10**6) == 0
@@ -259,6 +261,39 @@ def test_how_many_rows_are_many(tiny, monkeypatch):
     for wrong in (-0.1, 1.1, np.nan, "half", None):
         with pytest.raises(ValueError, match="'oof_weight' parameter"):
             fit(tiny, diversity="design", oof_weight=wrong)
+
+
+@pytest.mark.parametrize("stratify", ["proportional", "equal", None])
+def test_second_opinion_where_labels_are_in_doubt(tiny, monkeypatch, stratify):
+    """In doubt are those that the zoo's mean contradicts, as a design has it."""
+    few = tiny.zoo[:]
+    few.y_ = np.where((tiny.zoo.y_ == 3) & (np.arange(150) % 4 > 0), 8, tiny.zoo.y_)
+    half = fit(tiny, mode="inductive", diversity="design", stratify=stratify, oof_weight=0.5)
+    half.fit(tiny.seen_predictions, few)
+    mean = few.predictions_.mean(axis=0, dtype=np.float32)
+    if stratify == "equal":
+        mean = mean / np.bincount(few.y_)
+    wrong = mean.argmax(axis=1) != few.y_
+    share = wrong.mean()
+    if stratify == "equal":
+        share = np.mean([wrong[few.y_ == c].mean() for c in range(10)])
+    assert half.disagreement_ == pytest.approx(share)
+    auto = clone(half).set_params(oof_weight="auto").fit(tiny.seen_predictions, few)
+    anything = tiny.predictions[0]
+    monkeypatch.setattr("sksubsel._selector_design._DOUBT", share - 1e-6)
+    np.testing.assert_array_equal(auto.select(anything, 41), half.select(anything, 41))
+    monkeypatch.setattr("sksubsel._selector_design._DOUBT", share + 1e-6)
+    plain = clone(half).set_params(oof_weight=0).fit(tiny.seen_predictions, few)
+    np.testing.assert_array_equal(auto.select(anything, 43), plain.select(anything, 43))
+    assert (plain.select(anything, 41) != half.select(anything, 41)).any()
+
+
+def test_disagreement_where_nothing_compares(tiny):
+    assert fit(tiny).disagreement_ is None
+    absent = copy.copy(tiny.zoo)  # a class of which there is no row
+    absent.y_ = np.where(tiny.zoo.y_ == 5, 0, tiny.zoo.y_)
+    selector = fit(tiny, mode="inductive", diversity="design", stratify="equal")
+    assert 0 < selector.fit(tiny.seen_predictions, absent).disagreement_ < 1
 
 
 def test_second_opinion_with_equal_quotas_and_after_a_refit(tiny):
@@ -293,7 +328,7 @@ def test_a_design_that_all_would_share_is_made_once(tiny, monkeypatch, mode):
     """Where nothing is known of the architecture, no mode spends time on it."""
     embeddings = tiny.encoder.transform(tiny.archs)
     mean = ModelApproximator(max_epochs=0, random_state=0).fit(embeddings, tiny.zoo)
-    selector = SubsetSelector(mode, budget=20, random_state=0)
+    selector = SubsetSelector(mode, budget=20, oof_weight=0, random_state=0)
     selector.fit(mean.transform(embeddings), tiny.zoo)
     selector.prepare(33)
     unseen = mean.transform(tiny.encoder.transform(tiny.unseen))

@@ -39,6 +39,7 @@ def run_config(
     only: Sequence[str] | None = None,
     budgets: Sequence[int | float] | None = None,
     seeds: Sequence[int] | None = None,
+    validation: bool = False,
     n_jobs: int | None = None,
     device: str | torch.device | None = None,
     verbose: int = 1,
@@ -57,6 +58,9 @@ def run_config(
         Names of selectors to run now; the table has what is in the records of the others, too.
     budgets, seeds : lists or None
         A part of the configuration's to run now.
+    validation : bool, default=False
+        Compare on the validation architectures and instances, to choose settings by, whatever the
+        configuration says; the table's name ends with ``_validation`` then.
     n_jobs : int or None
     device : str or None
         Where all of it computes; None: as the configuration says.
@@ -73,6 +77,10 @@ def run_config(
     >>> table = run_config("comparison.toml", "comparison", n_jobs=2)  # doctest: +SKIP
     """
     config, folder = read_config(path), Path(folder)
+    table_name = Path(path).stem
+    if validation:
+        _judge_by_validation(config)
+        table_name = f"{table_name}_validation"
     specs = config["selectors"]
     only = list(specs) if only is None else only
     check_names(only, specs, "selectors to run")
@@ -114,8 +122,18 @@ def run_config(
     names = {FULL_DATA, *specs, *(f"{name} + soft targets" for name in specs)}
     current = table.method.isin(names) & table.seed.isin(config["compare"]["seeds"])
     table = table[current & table.budget.isin([1.0, *config["compare"]["budgets"]])]
-    table.to_csv(folder / f"{Path(path).stem}.csv", index=False)
+    table.to_csv(folder / f"{table_name}.csv", index=False)
     return table
+
+
+def _judge_by_validation(config):
+    share, count = config["data"]["fractions"][1], config["architectures"]["n_validation"]
+    if not share or not count:
+        raise ValueError(
+            "validation needs a second share of [data] fractions, and [architectures] n_validation, "
+            f"above 0; got {share} and {count}"
+        )
+    config["data"]["judge"] = config["architectures"]["judge"] = "validation"
 
 
 def fit_zoo(config, data, folder, n_jobs, verbose, device=None):

@@ -27,6 +27,11 @@ from sksubsel.cli._options import (
 @click.option("--budgets", multiple=True, type=BUDGET, help="Budgets to run now.")
 @click.option("--seeds", multiple=True, type=int, help="Seeds to run now.")
 @click.option(
+    "--validation",
+    is_flag=True,
+    help="On the validation architectures and instances, to choose settings by.",
+)
+@click.option(
     "--reference",
     metavar="NAME",
     default="class-balanced random",
@@ -36,7 +41,7 @@ from sksubsel.cli._options import (
 @N_JOBS
 @click.option("--device", help="Where torch computes (default: as the file says).")
 @JSON
-def compare(config, folder, only, budgets, seeds, reference, n_jobs, device):
+def compare(config, folder, only, budgets, seeds, validation, reference, n_jobs, device):
     """Train the zoo and what each selector chooses, as the file CONFIG says, and report.
 
     A stopped run goes on where it was. --only, --budgets and --seeds take one or several values.
@@ -49,8 +54,12 @@ def compare(config, folder, only, budgets, seeds, reference, n_jobs, device):
     parts = {"only": only, "budgets": budgets, "seeds": seeds}
     parts = {name: list(values) or None for name, values in parts.items()}
     with counted(TrainingFailedWarning) as failed:
-        run_config(config, folder, **parts, n_jobs=n_jobs, device=device, verbose=verbosity())
-    found = Comparison(folder / f"{config.stem}.csv", reference)
+        run_config(
+            config, folder, **parts, validation=validation, n_jobs=n_jobs, device=device,
+            verbose=verbosity(),
+        )  # fmt: skip
+    name = f"{config.stem}_validation" if validation else config.stem
+    found = Comparison(folder / f"{name}.csv", reference)
     found.print()
     figures = found.save_figures()
     document = {**found.document(), "figures": figures, "failed": failed}

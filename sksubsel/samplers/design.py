@@ -25,7 +25,7 @@ from sksubsel.samplers.kernels import FourierFeatures, check_candidates, log_blo
 from sksubsel.samplers.quotas import allocate, places
 from sksubsel.samplers.ridge import GrowingRidge, row_chunks
 
-__all__ = ["MIN_LAM", "Design", "DesignIndex"]
+__all__ = ["MIN_LAM", "Design", "DesignIndex", "balancing"]
 
 MIN_LAM = 1e-4  # with less, what is left after downdating 1 / lam in float32 is rounding error
 
@@ -246,7 +246,7 @@ class DesignIndex:
         quotas = allocate(free, int(budget), stratify or "proportional")
         shares = None
         if stratify == "equal" and self.labels.ndim == 1:
-            shares = np.maximum(np.bincount(self.labels), 1)
+            shares = np.bincount(self.labels)
         n_blocks = len(self._edges) - 1
         if n_blocks == 1:
             pool = self._pool(slice(None), quotas, allowed)
@@ -377,9 +377,7 @@ class DesignIndex:
         if (self.temperature == 1.0 and as_given) or self.labels.ndim == 2:
             return proba
         if not as_given:
-            factors = np.ones(proba.shape[1], dtype=np.float32)
-            factors[: len(shares)] = shares.max() / shares
-            proba = proba * factors
+            proba = proba * balancing(shares, proba.shape[1])
         largest = np.maximum(proba.max(axis=1, keepdims=True), np.float32(1e-12))
         proba = np.clip(proba / largest, 0.0, None) ** np.float32(1.0 / self.temperature)
         return proba / np.maximum(proba.sum(axis=1, keepdims=True), np.float32(1e-12))
@@ -398,6 +396,14 @@ class DesignIndex:
             )
         check_finite(target, "target")
         return target
+
+
+def balancing(counts, n_classes):
+    """Factors (C,) of probabilities that take the classes' shares of the rows out of them."""
+    factors = np.zeros(n_classes, dtype=np.float32)  # a class without rows is not asked for
+    known = np.flatnonzero(counts)
+    factors[known] = counts.max() / counts[known]
+    return factors
 
 
 def _project(phi, basis):

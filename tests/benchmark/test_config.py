@@ -477,3 +477,30 @@ def test_class_weight_in_a_file(config, old, new):
     config.write_text(text.replace(old, new.format('class_weight = { "0" = 2.0 }')))
     with pytest.raises(ValueError, match="recipe.* class_weight must be 'balanced'"):
         read_config(config)
+
+
+def test_on_validation_architectures_and_instances(config, tmp_path, capsys):
+    """The same as the file would say, whatever it says, beside the table on test instances."""
+    params = {"only": ["class-balanced random"], "budgets": [0.3], "seeds": [0], "verbose": 0}
+    tested = run_config(config, tmp_path / "out", **params)
+    chosen = run_config(config, tmp_path / "out", **params, validation=True)
+    assert len(chosen.arch.unique()) == 1 and len(tested.arch.unique()) == 2
+    assert chosen.validation_accuracy.isna().all()
+    settings = tmp_path / "said.toml"
+    settings.write_text(
+        config.read_text()
+        .replace("[data]", '[data]\njudge = "validation"')
+        .replace("[architectures]", '[architectures]\njudge = "validation"')
+    )
+    said = run_config(settings, tmp_path / "out", **params)
+    assert said.accuracy.tolist() == chosen.accuracy.tolist()
+    args = ["--folder", str(tmp_path / "out"), "--only", "class-balanced random", "--n-jobs", "1"]
+    parts = ["--budgets", "0.3", "--seeds", "0", "--validation"]
+    assert main(["compare", str(config), *args, *parts]) == 0
+    assert "comparison_validation" in capsys.readouterr().out
+    kept = pd.read_csv(tmp_path / "out" / "comparison_validation.csv")
+    assert kept.accuracy.tolist() == chosen.accuracy.tolist()
+    for line in ("n_validation = 1", "fractions = [0.2, 0.1, 0.7]"):
+        config.write_text(CONFIG.replace(line, line.replace("1", "0").replace("0.7", "0.8")))
+        with pytest.raises(ValueError, match=r"second share of \[data\] fractions.*above 0; got"):
+            run_config(config, tmp_path / "out", validation=True)

@@ -55,6 +55,7 @@ def nets(tiny):
     }
     made["transductive-entropy"].set_params(selector__sampling="top", selector__stratify="equal")
     made["transductive-design"].set_params(selector__oof_weight=0.5)
+    made["inductive-design"].set_params(selector__oof_weight=0)
     made["inductive-entropy"].set_params(encoder=ArchitectureEncoder(max_epochs=2))
     part = ModelApproximator("lstm", max_epochs=1, early_stopping=False, residual=False)
     made["lstm"] = quick(approximator=part, encoder=encoder, on_novel="mean")
