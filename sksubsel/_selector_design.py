@@ -15,9 +15,10 @@ from sksubsel.samplers.out_of_fold import out_of_fold
 __all__ = ["DesignSelection"]
 
 _MAX_LOG_CLASSES = 128  # beyond, a design's kernel is of the features alone: N x C may be large
-_MANY = 4  # rows chosen for each component of the kernel, from which a second opinion is asked
-_DOUBT = 0.15  # of the labels contradicted by the zoo, from which it is asked of fewer rows, too
-_MAX_JUDGED_CLASSES = 128  # that a small network is believed about
+_MANY = 4  # rows chosen for each component of the kernel, from which a second opinion counts
+_WORTH = 0.02  # of the labels that it must set right in order to count for fewer rows, too
+_MAX_JUDGED_CLASSES = 128  # that a small network is asked about
+_UNKNOWN_GAIN = _WORTH / 2  # of nets saved before it was measured: it counts for many rows alone
 _AT_ONCE = 65536  # rows
 
 
@@ -38,7 +39,7 @@ class DesignSelection:
     _labels: Callable
     _standardised: Callable
     design_: DesignIndex | None
-    disagreement_: float | None
+    oof_gain_: float | None
     _mean: np.ndarray | None
 
     def _fit_design(self, predictions, zoo, budget):
@@ -53,8 +54,6 @@ class DesignSelection:
                 raise ValueError("zoo must hold at least one trained architecture; got none")
             trained = ArrayPredictions(zoo.predictions_)
             self._mean = np.concatenate([part.mean(axis=0) for _, part in trained.chunks()])
-            if classes:
-                self.disagreement_ = _disagreement(self._mean, self.y_, self.stratify)
         self.design_ = DesignIndex(
             self.features_,
             self.y_ if classes else self._labels(),
@@ -65,6 +64,10 @@ class DesignSelection:
         self._shared: dict[int, np.ndarray] = {}
         self._of_parts: dict[tuple[int, int, int], np.ndarray] = {}  # not in saved nets
         self._oof: np.ndarray | None = None
+        if self.oof_weight == "auto" and classes and self.n_outputs_ <= _MAX_JUDGED_CLASSES:
+            self.oof_gain_ = self._second_opinion_gain()
+            if self._oof_weight(budget) == 0:
+                self._oof = None  # (N, C) that can be had again
         self.prepare(budget)
         if not keep_mean:
             self._mean = None  # (N, C) that nothing needs any more
@@ -125,13 +128,32 @@ class DesignSelection:
         assert self.design_ is not None  # as `diversity` says
         if self.task_ != "classification" or self.n_outputs_ > _MAX_JUDGED_CLASSES:
             return 0.0
-        many = budget >= _MANY * self.design_.n_components
-        return 0.5 if many or self._in_doubt else 0.0
+        least = 0.0 if budget >= _MANY * self.design_.n_components else _WORTH
+        gain = _UNKNOWN_GAIN if self.oof_gain_ is None else self.oof_gain_
+        return 0.5 if gain > least else 0.0
 
     @property
-    def _in_doubt(self):
-        """Whether the zoo contradicts so many labels that a second opinion is asked."""
-        return self.disagreement_ is not None and self.disagreement_ > _DOUBT
+    def _second_opinion(self):
+        """For a digest, what tells its designs from those made before the gain was measured."""
+        gain, design = self.oof_gain_, self.design_
+        if self.oof_weight != "auto" or gain is None or design is None:
+            return ()
+        if gain > _WORTH:
+            return ("in doubt",)
+        never = gain <= 0 and self.n_samples_ >= _MANY * design.n_components
+        return ("one judge",) if never else ()
+
+    def _second_opinion_gain(self):
+        """See `oof_gain_`."""
+        mean = self._mean
+        assert mean is not None  # as there are few classes
+        alone = _contradicted(lambda part: mean[part], self.y_, mean.shape[1], self.stratify)
+        if alone == 0:
+            return 0.0
+        second = self._out_of_fold()
+        return alone - _contradicted(
+            lambda part: mean[part] + second[part], self.y_, mean.shape[1], self.stratify
+        )
 
     def _out_of_fold(self):
         """What a network says of rows that it has not seen, as `_standardised` gives it."""
@@ -161,14 +183,17 @@ class DesignSelection:
         return round(share[self.mode] * budget)
 
 
-def _disagreement(mean, y, stratify):
-    """Share of the labels that are not the most probable class; with equal quotas, of classes."""
-    n_classes = mean.shape[1]
+def _contradicted(proba, y, n_classes, stratify):
+    """Share of labels that are not the most probable class; of classes' shares, if they are equal.
+
+    `proba` gives rows of a slice; with equal quotas the classes' shares are taken out, as a design
+    does.
+    """
     counts = np.bincount(y, minlength=n_classes)
     factors = balancing(counts, n_classes) if stratify == "equal" else np.float32(1)
     wrong = np.empty(len(y), dtype=bool)
     for part in gen_batches(len(y), _AT_ONCE):
-        wrong[part] = (mean[part] * factors).argmax(axis=1) != y[part]
+        wrong[part] = (proba(part) * factors).argmax(axis=1) != y[part]
     if stratify != "equal":
         return float(wrong.mean())
     known = counts > 0

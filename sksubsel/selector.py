@@ -76,12 +76,12 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         reproduces what would be predicted if classes were equally frequent.
     oof_weight : float in [0, 1] or "auto", default="auto"
         Of "design" alone. Weight, beside the predictions, of what a small network on `features`
-        says of rows that it was not trained on, in what a design reproduces. "auto": 0.5 for a
-        classification of at most 128 classes where labels are in doubt (`disagreement_` above
-        0.15), or the subset has at least 4,096 rows (four for each of the kernel's 1,024
-        components; in turns, each subset), else 0. What counts there is whether the rows' labels
-        are right, which two judges know better. The network's predictions, float32 (N, C), are
-        kept.
+        says of rows that it was not trained on, in what a design reproduces. "auto", in
+        classification with at most 128 classes: 0.5 where both together know the labels better
+        than the predictions alone, namely by two points (`oof_gain_` above 0.02), or by anything
+        where the subset has at least 4,096 rows (four for each of the kernel's 1,024 components;
+        in turns, each subset); else 0. The network's predictions, float32 (N, C), are kept where
+        they are used.
     features : transformer or None, default=None
         From X to (N, F). None takes those that come with the predictions, or
         :class:`~sksubsel.features.InstanceFeatures`.
@@ -109,17 +109,18 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         ``train_loss`` and ``dur`` of each epoch of the scorer's training; empty without a scorer.
     n_samples_, n_outputs_ : int
         N and C.
-    disagreement_ : float or None
-        Share of the labels that are not the most probable class by the zoo's mean, as a design has
-        it; with ``stratify="equal"`` the mean of the classes' shares. None where nothing compares
-        them: in regression, without a design, and in transductive mode with more than 128 classes.
+    oof_gain_ : float or None
+        Share of the labels that are the most probable class by the zoo's mean and the network of
+        `oof_weight` together, less the same share by the zoo's mean alone; with
+        ``stratify="equal"`` means of the classes' shares. None unless "auto" had to ask: in
+        regression, with more than 128 classes, without a design.
 
     Notes
     -----
     Per architecture O(N C) for the losses and O(N log N) for a draw; coverage takes
-    O(sum_c n_c min(n_c, 4096) F) more, design O(N d (C + B) + B d^2) with d = 1024. The first
-    design with a second judge trains the network of `oof_weight` on three folds, O(n (F + C)) for each of
-    15 epochs or more, n = min(N, 65,536); `prepare` does it before.
+    O(sum_c n_c min(n_c, 4096) F) more, design O(N d (C + B) + B d^2) with d = 1024. With
+    ``oof_weight="auto"`` the fit trains its network on three folds, O(n (F + C)) for each of 15
+    epochs or more, n = min(N, 65,536), and asks it about all rows.
 
     References
     ----------
@@ -246,7 +247,7 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         self.coverage_ = None
         if self.diversity == "coverage":
             self.coverage_ = CoverageIndex(self.features_, self.strata_, random_state=self.seed_)
-        self.design_, self.disagreement_ = None, None
+        self.design_, self.oof_gain_ = None, None
         if self.diversity == "design":
             self._fit_design(predictions, zoo, budget)
         self.scorer_ = None

@@ -236,7 +236,7 @@ def test_second_opinion_where_many_rows_are_chosen(tiny, mode, monkeypatch):
     A = tiny.predictions[0]
     plain, half = (fit(tiny, mode=mode, diversity="design", oof_weight=w) for w in (0, 0.5))
     monkeypatch.setattr("sksubsel._selector_design._MANY", 40 / 1024)
-    monkeypatch.setattr("sksubsel._selector_design._DOUBT", 1.0)
+    monkeypatch.setattr("sksubsel._selector_design._WORTH", 1.0)
     auto = fit(tiny, mode=mode, diversity="design", oof_weight="auto")
     np.testing.assert_array_equal(auto.select(A, 38), plain.select(A, 38))
     assert auto._oof is None
@@ -252,7 +252,7 @@ def test_second_opinion_where_many_rows_are_chosen(tiny, mode, monkeypatch):
 
 
 def test_how_many_rows_are_many(tiny, monkeypatch):
-    monkeypatch.setattr("sksubsel._selector_design._DOUBT", 1.0)
+    monkeypatch.setattr("sksubsel._selector_design._WORTH", 1.0)
     selector = fit(tiny, diversity="design", oof_weight="auto")
     assert [selector._oof_weight(n) for n in (4095, 4096)] == [0, 0.5]
     monkeypatch.setattr("sksubsel._selector_design._MAX_JUDGED_CLASSES", 9)  # of ten
@@ -264,36 +264,47 @@ def test_how_many_rows_are_many(tiny, monkeypatch):
 
 
 @pytest.mark.parametrize("stratify", ["proportional", "equal", None])
-def test_second_opinion_where_labels_are_in_doubt(tiny, monkeypatch, stratify):
-    """In doubt are those that the zoo's mean contradicts, as a design has it."""
-    few = tiny.zoo[:]
-    few.y_ = np.where((tiny.zoo.y_ == 3) & (np.arange(150) % 4 > 0), 8, tiny.zoo.y_)
-    half = fit(tiny, mode="inductive", diversity="design", stratify=stratify, oof_weight=0.5)
-    half.fit(tiny.seen_predictions, few)
-    mean = few.predictions_.mean(axis=0, dtype=np.float32)
-    if stratify == "equal":
-        mean = mean / np.bincount(few.y_)
-    wrong = mean.argmax(axis=1) != few.y_
-    share = wrong.mean()
-    if stratify == "equal":
-        share = np.mean([wrong[few.y_ == c].mean() for c in range(10)])
-    assert half.disagreement_ == pytest.approx(share)
-    auto = clone(half).set_params(oof_weight="auto").fit(tiny.seen_predictions, few)
-    anything = tiny.predictions[0]
-    monkeypatch.setattr("sksubsel._selector_design._DOUBT", share - 1e-6)
-    np.testing.assert_array_equal(auto.select(anything, 41), half.select(anything, 41))
-    monkeypatch.setattr("sksubsel._selector_design._DOUBT", share + 1e-6)
-    plain = clone(half).set_params(oof_weight=0).fit(tiny.seen_predictions, few)
-    np.testing.assert_array_equal(auto.select(anything, 43), plain.select(anything, 43))
-    assert (plain.select(anything, 41) != half.select(anything, 41)).any()
+def test_second_opinion_where_it_sets_labels_right(tiny, monkeypatch, stratify):
+    """For few rows, too, where both judges are right on more labels than the zoo alone."""
+    rare = copy.copy(tiny.zoo)
+    rare.y_ = np.where((tiny.zoo.y_ == 3) & (np.arange(150) % 4 > 0), 8, tiny.zoo.y_)
+    auto, half, plain = (
+        fit(tiny, mode="inductive", diversity="design", stratify=stratify, oof_weight=weight)
+        .fit(tiny.seen_predictions, rare)
+        for weight in ("auto", 0.5, 0)
+    )  # fmt: skip
+    judges = [rare.predictions_.mean(axis=0, dtype=np.float32), _labels_out_of_fold(auto)]
+    shares = []
+    for proba in (judges[0], sum(judges)):
+        if stratify == "equal":
+            proba = proba / np.bincount(rare.y_)
+        right = proba.argmax(axis=1) == rare.y_
+        of_class = [right[rare.y_ == c].mean() for c in range(10)]
+        shares.append(np.mean(of_class) if stratify == "equal" else right.mean())
+    assert auto.oof_gain_ == pytest.approx(shares[1] - shares[0])
+    assert half.oof_gain_ is plain.oof_gain_ is None
+    A = tiny.predictions[0]
+    monkeypatch.setattr("sksubsel._selector_design._WORTH", auto.oof_gain_ - 1e-6)
+    np.testing.assert_array_equal(auto.select(A, 41), half.select(A, 41))
+    monkeypatch.setattr("sksubsel._selector_design._WORTH", auto.oof_gain_ + 1e-6)
+    np.testing.assert_array_equal(auto.select(A, 43), plain.select(A, 43))
+    assert (plain.select(A, 41) != half.select(A, 41)).any()
 
 
-def test_disagreement_where_nothing_compares(tiny):
-    assert fit(tiny).disagreement_ is None
-    absent = copy.copy(tiny.zoo)  # a class of which there is no row
-    absent.y_ = np.where(tiny.zoo.y_ == 5, 0, tiny.zoo.y_)
-    selector = fit(tiny, mode="inductive", diversity="design", stratify="equal")
-    assert 0 < selector.fit(tiny.seen_predictions, absent).disagreement_ < 1
+def test_second_opinion_that_makes_things_worse(tiny, monkeypatch):
+    """Is asked for no number of rows; nor is one where the zoo is right on all labels."""
+    monkeypatch.setattr("sksubsel._selector_design._MANY", 0)
+    monkeypatch.setattr(
+        "sksubsel._selector_design.out_of_fold",
+        lambda X, y, n_classes, seed: np.eye(n_classes, dtype=np.float32)[(y + 1) % n_classes],
+    )
+    selector = fit(tiny, mode="inductive", diversity="design", oof_weight="auto")
+    assert selector.oof_gain_ < 0 and selector._oof_weight(150) == 0 and selector._oof is None
+    monkeypatch.setattr("sksubsel._selector_design.out_of_fold", None)  # to call it would fail
+    knows = copy.copy(tiny.zoo)
+    knows.y_ = tiny.zoo.predictions_.mean(axis=0, dtype=np.float32).argmax(axis=1)
+    selector.fit(tiny.seen_predictions, knows)
+    assert selector.oof_gain_ == 0 and selector._oof_weight(150) == 0
 
 
 def test_second_opinion_with_equal_quotas_and_after_a_refit(tiny):

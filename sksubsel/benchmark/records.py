@@ -138,9 +138,7 @@ def selector_key(selector) -> str:
         parts = selector.encoder_, selector.approximator_, selector.selector_
         known = ([_plain(part) for part in parts], _zoo(zoo_of(selector, "a SubSelNet")))
         by_design = getattr(selector.selector_, "diversity", None) == "design"
-        design = (_DESIGN,) if by_design else ()
-        if by_design and selector.selector_.oof_weight == "auto" and selector.selector_._in_doubt:
-            design += ("in doubt",)  # as if nothing were in doubt until this was asked
+        design = (_DESIGN, *selector.selector_._second_opinion) if by_design else ()
         mean = ("mean",) if selector.on_novel == "mean" else ()
         return joblib.hash((*known, *design, *mean))
     if hasattr(selector, "get_params") and not isinstance(selector, type):

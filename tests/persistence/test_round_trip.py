@@ -102,14 +102,14 @@ def test_saved_before_there_was_a_second_opinion(tiny, nets, folder, tmp_path, m
     parts = [one for one in content["objects"] if one["class"] == "SubsetSelector"]
     (part,) = (one for one in parts if "state" in one)
     del part["params"]["oof_weight"]
-    for name_then_unknown in ("_oof", "disagreement_"):
+    for name_then_unknown in ("_oof", "oof_gain_"):
         part["state"].pop(name_then_unknown, None)
     document.write_bytes(dump_document(content))
     wanted = {budget: nets[name].select(tiny.unseen[0], budget) for budget in (30, 44)}
     monkeypatch.setattr("sksubsel._selector_design._MANY", 0)
     again = SubSelNet.load(tmp_path / "old")
     assert again.selector_.oof_weight == 0
-    assert again.selector_.disagreement_ is None
+    assert again.selector_.oof_gain_ is None
     for budget, rows in wanted.items():
         np.testing.assert_array_equal(again.select(tiny.unseen[0], budget), rows)
 
@@ -223,7 +223,7 @@ def test_nothing_is_written_twice(tiny, folder):
     [
         ("transductive-entropy", lambda F, C: 0),
         ("inductive-design", lambda F, C: 4 * F + 8 * C + 32),
-        ("hybrid-design", lambda F, C: 4 * F + 12 * C + 32),  # whose labels are in doubt
+        ("hybrid-design", lambda F, C: 4 * F + 12 * C + 32),  # and a second opinion
         ("transductive-design", lambda F, C: 4 * F + 8 * C + 32),  # no mean, a second opinion
         ("hybrid-coverage", lambda F, C: 4 * F + 8 + 256),
     ],

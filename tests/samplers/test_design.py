@@ -380,6 +380,20 @@ def test_equal_classes_ask_for_a_balanced_network(temperature):
     assert before["equal"] != pytest.approx(before["as given"], rel=1e-2)
 
 
+def test_equal_classes_of_which_one_has_no_rows():
+    """Nothing is asked for it, whatever is said of it."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 2], [60, 20])
+    features = rng.normal(size=(80, 4)) + labels[:, None]
+    index = DesignIndex(features, labels, n_components=30, temperature=1.0, random_state=0)
+    target = rng.dirichlet(np.ones(4), 80)
+    balanced = target * np.array([1 / 60, 0, 1 / 20, 0])
+    balanced /= balanced.sum(axis=1, keepdims=True)
+    asked = [index.select(target, 8, stratify="equal"), index.select(balanced, 8, stratify=None)]
+    errors = [design.errors[0] + design.gains[0] for design in asked]
+    assert errors[0] == pytest.approx(errors[1], rel=1e-5)
+
+
 def test_many_equal_classes():
     """Shares of classes are taken out before these are cut into blocks."""
     rng = np.random.default_rng(0)
