@@ -66,8 +66,8 @@ class DesignSelection:
         self._oof: np.ndarray | None = None
         if self.oof_weight == "auto" and classes and self.n_outputs_ <= _MAX_JUDGED_CLASSES:
             self.oof_gain_ = self._second_opinion_gain()
-            if self._oof_weight(budget) == 0:
-                self._oof = None  # (N, C) that can be had again
+            if self._oof_weight(self.n_samples_) == 0:
+                self._oof = None  # (N, C) that no number of rows has use for
         self.prepare(budget)
         if not keep_mean:
             self._mean = None  # (N, C) that nothing needs any more
@@ -138,7 +138,7 @@ class DesignSelection:
         gain, design = self.oof_gain_, self.design_
         if self.oof_weight != "auto" or gain is None or design is None:
             return ()
-        if gain > _WORTH:
+        if gain > _WORTH:  # labels are in doubt: a second judge for few rows, too
             return ("in doubt",)
         never = gain <= 0 and self.n_samples_ >= _MANY * design.n_components
         return ("one judge",) if never else ()

@@ -78,10 +78,10 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         Of "design" alone. Weight, beside the predictions, of what a small network on `features`
         says of rows that it was not trained on, in what a design reproduces. "auto", in
         classification with at most 128 classes: 0.5 where both together know the labels better
-        than the predictions alone, namely by two points (`oof_gain_` above 0.02), or by anything
-        where the subset has at least 4,096 rows (four for each of the kernel's 1,024 components;
-        in turns, each subset); else 0. The network's predictions, float32 (N, C), are kept where
-        they are used.
+        than the predictions alone, namely by more than two points (`oof_gain_` above 0.02), or by
+        anything where the subset has at least 4,096 rows (four for each of the kernel's 1,024
+        components; in turns, each subset); else 0. The network's predictions, float32 (N, C), are
+        kept where some number of rows has use for them.
     features : transformer or None, default=None
         From X to (N, F). None takes those that come with the predictions, or
         :class:`~sksubsel.features.InstanceFeatures`.
@@ -112,15 +112,19 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
     oof_gain_ : float or None
         Share of the labels that are the most probable class by the zoo's mean and the network of
         `oof_weight` together, less the same share by the zoo's mean alone; with
-        ``stratify="equal"`` means of the classes' shares. None unless "auto" had to ask: in
-        regression, with more than 128 classes, without a design.
+        ``stratify="equal"`` means over the classes, whose frequencies are taken out of the
+        probabilities first. 0, and the network is not asked, where the zoo is right on all labels.
+        None with a number as `oof_weight`, in regression, with more than 128 classes, without a
+        design, and in nets saved before it was measured, which have a second judge from 4,096 rows
+        on.
 
     Notes
     -----
     Per architecture O(N C) for the losses and O(N log N) for a draw; coverage takes
     O(sum_c n_c min(n_c, 4096) F) more, design O(N d (C + B) + B d^2) with d = 1024. With
-    ``oof_weight="auto"`` the fit trains its network on three folds, O(n (F + C)) for each of 15
-    epochs or more, n = min(N, 65,536), and asks it about all rows.
+    ``oof_weight="auto"``, in classification with at most 128 classes, the fit trains its network on
+    three folds, O(n (F + C)) for each of 15 epochs or more, n = min(N, 65,536), and asks it about
+    all rows. After setting parameters, fit again: designs that were made are kept.
 
     References
     ----------

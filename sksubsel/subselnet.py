@@ -609,10 +609,10 @@ class SubSelNet(TransformerMixin, BaseEstimator):
 
         Size: about ``N (4 F + 4 C + 1,032)`` bytes for N instances with F features and C classes,
         of which the approximator's hidden layer is 1,024; ``N (4 F + 8 C + 32)`` and up to 9 MB
-        more for a design (``4 N C`` again for one of many rows), ``N (4 F + 8)`` for coverage,
-        256 N for an inductive scorer; and what the networks and the features' transformer take.
-        With the zoo, X as it is and ``2 N C`` bytes for each trained architecture. What is equal is
-        written once. See ``docs/saving.md``.
+        more for a design (``4 N C`` again where a second judge may count, see `oof_weight` of
+        SubsetSelector), ``N (4 F + 8)`` for coverage, 256 N for an inductive scorer; and what the
+        networks and the features' transformer take. With the zoo, X as it is and ``2 N C`` bytes
+        for each trained architecture. What is equal is written once. See ``docs/saving.md``.
         """
         from sksubsel.persistence import save_net
 

@@ -239,7 +239,6 @@ def test_second_opinion_where_many_rows_are_chosen(tiny, mode, monkeypatch):
     monkeypatch.setattr("sksubsel._selector_design._WORTH", 1.0)
     auto = fit(tiny, mode=mode, diversity="design", oof_weight="auto")
     np.testing.assert_array_equal(auto.select(A, 38), plain.select(A, 38))
-    assert auto._oof is None
     auto.prepare(40)
     auto.prepare(40, 3)
     monkeypatch.setattr("sksubsel._selector_design.out_of_fold", None)  # to call it would fail
@@ -251,10 +250,14 @@ def test_second_opinion_where_many_rows_are_chosen(tiny, mode, monkeypatch):
     np.testing.assert_array_equal(auto.select_disjoint(A, 4, 36), plain.select_disjoint(A, 4, 36))
 
 
-def test_how_many_rows_are_many(tiny, monkeypatch):
-    monkeypatch.setattr("sksubsel._selector_design._WORTH", 1.0)
+@pytest.mark.parametrize(
+    ("gain", "weights"),
+    [(0.03, [0.5, 0.5]), (0.01, [0, 0.5]), (None, [0, 0.5]), (0.0, [0, 0]), (-0.01, [0, 0])],
+)
+def test_how_many_rows_are_many(tiny, monkeypatch, gain, weights):
     selector = fit(tiny, diversity="design", oof_weight="auto")
-    assert [selector._oof_weight(n) for n in (4095, 4096)] == [0, 0.5]
+    selector.oof_gain_ = gain
+    assert [selector._oof_weight(n) for n in (4095, 4096)] == weights
     monkeypatch.setattr("sksubsel._selector_design._MAX_JUDGED_CLASSES", 9)  # of ten
     assert selector._oof_weight(10**6) == 0
     assert fit(tiny, diversity="design", oof_weight=0.3)._oof_weight(1) == 0.3
@@ -269,7 +272,7 @@ def test_second_opinion_where_it_sets_labels_right(tiny, monkeypatch, stratify):
     rare = copy.copy(tiny.zoo)
     rare.y_ = np.where((tiny.zoo.y_ == 3) & (np.arange(150) % 4 > 0), 8, tiny.zoo.y_)
     auto, half, plain = (
-        fit(tiny, mode="inductive", diversity="design", stratify=stratify, oof_weight=weight)
+        SubsetSelector(oof_weight=weight, stratify=stratify, random_state=0)
         .fit(tiny.seen_predictions, rare)
         for weight in ("auto", 0.5, 0)
     )  # fmt: skip
@@ -299,7 +302,8 @@ def test_second_opinion_that_makes_things_worse(tiny, monkeypatch):
         lambda X, y, n_classes, seed: np.eye(n_classes, dtype=np.float32)[(y + 1) % n_classes],
     )
     selector = fit(tiny, mode="inductive", diversity="design", oof_weight="auto")
-    assert selector.oof_gain_ < 0 and selector._oof_weight(150) == 0 and selector._oof is None
+    assert selector.oof_gain_ < 0 and selector._oof_weight(150) == 0
+    assert selector._oof is None  # not kept
     monkeypatch.setattr("sksubsel._selector_design.out_of_fold", None)  # to call it would fail
     knows = copy.copy(tiny.zoo)
     knows.y_ = tiny.zoo.predictions_.mean(axis=0, dtype=np.float32).argmax(axis=1)

@@ -51,7 +51,8 @@ def load_data(
         raise ValueError(f"[data] pool must be 1 where the transform crops; got {pool}")
     # of image files only the rows that are used are ever decoded
     X, y = bunch["data"], bunch["target"]
-    if len(fractions) != 3 or not np.isclose(sum(fractions), 1) or min(fractions) < 0:
+    three = isinstance(fractions, (list, tuple)) and len(fractions) == 3
+    if not three or not np.isclose(sum(fractions), 1) or min(fractions) < 0:
         raise ValueError(f"[data] fractions must be three that add up to 1; got {fractions}")
     if not 0 <= label_noise < 1:
         raise ValueError(f"[data] label_noise must be in [0, 1); got {label_noise}")

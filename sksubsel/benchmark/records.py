@@ -126,8 +126,8 @@ def selector_key(selector) -> str:
     """Digest of what determines a selector's choices, but for the data, budget and seed.
 
     A fitted SubSelNet counts by its parameters, seeds and zoo, not by the numbers learned, which
-    another machine rounds differently; a function by its code, its defaults and what it closes
-    over, not by what it calls.
+    another machine rounds differently, but for whether a second judge counts in its designs; a
+    function by its code, its defaults and what it closes over, not by what it calls.
 
     Raises
     ------

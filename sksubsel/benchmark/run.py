@@ -127,11 +127,12 @@ def run_config(
 
 
 def _judge_by_validation(config):
-    share, count = config["data"]["fractions"][1], config["architectures"]["n_validation"]
-    if not share or not count:
+    fractions, count = config["data"]["fractions"], config["architectures"]["n_validation"]
+    none = isinstance(fractions, list) and len(fractions) == 3 and fractions[1] == 0
+    if none or not count:  # others than three are load_data's to refuse
         raise ValueError(
-            "validation needs a second share of [data] fractions, and [architectures] n_validation, "
-            f"above 0; got {share} and {count}"
+            "validation needs a second share in [data] fractions, and [architectures] "
+            f"n_validation, above 0; got {fractions} and {count}"
         )
     config["data"]["judge"] = config["architectures"]["judge"] = "validation"
 

@@ -373,7 +373,7 @@ class DesignIndex:
 
     def _sharpen(self, proba, shares):
         """Probabilities with classes' `shares` taken out of them, to the power 1 / temperature."""
-        as_given = shares is None or (shares == shares[0]).all()
+        as_given = shares is None or (len(shares) == proba.shape[1] and (shares == shares[0]).all())
         if (self.temperature == 1.0 and as_given) or self.labels.ndim == 2:
             return proba
         if not as_given:

@@ -319,6 +319,23 @@ def test_records_resume(tiny, selectors, recorded, tmp_path, monkeypatch):
     assert len(trained) == 8
 
 
+def test_whether_a_second_judge_counts_is_told_apart(selectors):
+    """Where rows differ from those of before it was measured, and nowhere else."""
+    net = copy.copy(selectors["net"])
+    net.selector_ = copy.copy(net.selector_)
+
+    def key(gain, n_samples, weight="auto"):
+        net.selector_.oof_gain_, net.selector_.n_samples_ = gain, n_samples
+        net.selector_.set_params(oof_weight=weight)
+        return selector_key(net)
+
+    before = key(None, 4096)
+    assert before == key(0.01, 4096) == key(0.01, 150) == key(0.0, 4095) == key(-0.01, 4095)
+    assert len({before, key(0.03, 150), key(-0.01, 4096)}) == 3
+    assert key(0.03, 150) == key(0.04, 4096) and key(0.0, 4096) == key(-0.01, 10**6)
+    assert key(0.03, 150, weight=0.5) == key(-0.01, 4096, weight=0.5)
+
+
 def test_selectors_are_known_by_what_they_are(tiny, selectors):
     net = selectors["net"]
     assert selector_key(Random(5, random_state=1)) == selector_key(Random(9, random_state=2))

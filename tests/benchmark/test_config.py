@@ -502,5 +502,9 @@ def test_on_validation_architectures_and_instances(config, tmp_path, capsys):
     assert kept.accuracy.tolist() == chosen.accuracy.tolist()
     for line in ("n_validation = 1", "fractions = [0.2, 0.1, 0.7]"):
         config.write_text(CONFIG.replace(line, line.replace("1", "0").replace("0.7", "0.8")))
-        with pytest.raises(ValueError, match=r"second share of \[data\] fractions.*above 0; got"):
+        with pytest.raises(ValueError, match=r"second share in \[data\] fractions.*above 0; got"):
+            run_config(config, tmp_path / "out", validation=True)
+    for wrong in ("[1.0]", "1.0"):
+        config.write_text(CONFIG.replace("[0.2, 0.1, 0.7]", wrong))
+        with pytest.raises(ValueError, match="fractions must be three"):
             run_config(config, tmp_path / "out", validation=True)

@@ -114,6 +114,19 @@ def test_saved_before_there_was_a_second_opinion(tiny, nets, folder, tmp_path, m
         np.testing.assert_array_equal(again.select(tiny.unseen[0], budget), rows)
 
 
+def test_saved_before_the_gain_of_a_second_judge_was_measured(folder, tmp_path):
+    """Then it counted from so many rows on."""
+    shutil.copytree(folder / "hybrid-design", tmp_path / "old")
+    document = tmp_path / "old" / "net.json"
+    content = json.loads(document.read_text())["content"]
+    parts = [one for one in content["objects"] if one["class"] == "SubsetSelector"]
+    (part,) = (one for one in parts if "state" in one)
+    assert part["state"].pop("oof_gain_") > 0
+    document.write_bytes(dump_document(content))
+    selector = SubSelNet.load(tmp_path / "old").selector_
+    assert [selector._oof_weight(n) for n in (4095, 4096)] == [0, 0.5]
+
+
 def test_what_is_recomputed_in_a_pickle_is_so_here(tiny, folder, nets):
     again = SubSelNet.load(folder / "transductive-design")
     pool = again.selector_.design_._pool_of_all

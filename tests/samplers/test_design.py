@@ -380,14 +380,15 @@ def test_equal_classes_ask_for_a_balanced_network(temperature):
     assert before["equal"] != pytest.approx(before["as given"], rel=1e-2)
 
 
-def test_equal_classes_of_which_one_has_no_rows():
+@pytest.mark.parametrize("counts", [(60, 0, 20, 0), (40, 0, 40, 0), (40, 40, 0, 0)])
+def test_equal_classes_of_which_one_has_no_rows(counts):
     """Nothing is asked for it, whatever is said of it."""
     rng = np.random.default_rng(0)
-    labels = np.repeat([0, 2], [60, 20])
+    labels = np.repeat(np.arange(4), counts)
     features = rng.normal(size=(80, 4)) + labels[:, None]
     index = DesignIndex(features, labels, n_components=30, temperature=1.0, random_state=0)
     target = rng.dirichlet(np.ones(4), 80)
-    balanced = target * np.array([1 / 60, 0, 1 / 20, 0])
+    balanced = target * np.divide(1, counts, where=np.array(counts) > 0, out=np.zeros(4))
     balanced /= balanced.sum(axis=1, keepdims=True)
     asked = [index.select(target, 8, stratify="equal"), index.select(balanced, 8, stratify=None)]
     errors = [design.errors[0] + design.gains[0] for design in asked]
