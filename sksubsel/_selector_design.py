@@ -34,6 +34,7 @@ class DesignSelection:
     features_: np.ndarray
     strata_: np.ndarray
     prepare: Callable
+    n_samples_: int
     n_outputs_: int
     seed_: int
     _labels: Callable
