@@ -40,6 +40,7 @@ def run_config(
     budgets: Sequence[int | float] | None = None,
     seeds: Sequence[int] | None = None,
     validation: bool = False,
+    soft_targets: bool = True,
     n_jobs: int | None = None,
     device: str | torch.device | None = None,
     verbose: int = 1,
@@ -61,6 +62,8 @@ def run_config(
     validation : bool, default=False
         Compare on the validation architectures and instances, to choose settings by, whatever the
         configuration says; the table's name ends with ``_validation`` then.
+    soft_targets : bool, default=True
+        False: train on labels alone, also where the configuration names soft targets.
     n_jobs : int or None
     device : str or None
         Where all of it computes; None: as the configuration says.
@@ -100,12 +103,13 @@ def run_config(
     data = load_data(**config["data"])
     drawn, seen, zoo = fit_zoo(config, data, folder, n_jobs, verbose, device)
     selectors, soft = {}, {}
-    sources = {specs[name]["soft_targets"] for name in only if "soft_targets" in specs[name]}
+    softly = [name for name in only if soft_targets and "soft_targets" in specs[name]]
+    sources = {specs[name]["soft_targets"] for name in softly}
     for name in dict.fromkeys([*only, *sorted(sources)]):
         selectors[name], options = fit_selector(
             name, config, data, drawn, seen, zoo, folder, seeds, device
         )
-        if "soft_targets" in options and name in only:
+        if name in softly:
             soft[name] = options["soft_targets"]
     recipe = config["compare"]["recipe"]
     judged = with_recipe(zoo, recipe if device is None else {**recipe, "device": device})

@@ -32,6 +32,11 @@ from sksubsel.cli._options import (
     help="On the validation architectures and instances, to choose settings by.",
 )
 @click.option(
+    "--labels-only",
+    is_flag=True,
+    help="No soft targets, also where the file names some.",
+)
+@click.option(
     "--reference",
     metavar="NAME",
     default="class-balanced random",
@@ -41,7 +46,9 @@ from sksubsel.cli._options import (
 @N_JOBS
 @click.option("--device", help="Where torch computes (default: as the file says).")
 @JSON
-def compare(config, folder, only, budgets, seeds, validation, reference, n_jobs, device):
+def compare(
+    config, folder, only, budgets, seeds, validation, labels_only, reference, n_jobs, device
+):
     """Train the zoo and what each selector chooses, as the file CONFIG says, and report.
 
     A stopped run goes on where it was. --only, --budgets and --seeds take one or several values.
@@ -55,8 +62,8 @@ def compare(config, folder, only, budgets, seeds, validation, reference, n_jobs,
     parts = {name: list(values) or None for name, values in parts.items()}
     with counted(TrainingFailedWarning) as failed:
         run_config(
-            config, folder, **parts, validation=validation, n_jobs=n_jobs, device=device,
-            verbose=verbosity(),
+            config, folder, **parts, validation=validation, soft_targets=not labels_only,
+            n_jobs=n_jobs, device=device, verbose=verbosity(),
         )  # fmt: skip
     name = f"{config.stem}_validation" if validation else config.stem
     found = Comparison(folder / f"{name}.csv", reference)

@@ -479,6 +479,21 @@ def test_class_weight_in_a_file(config, old, new):
         read_config(config)
 
 
+def test_labels_alone(config, tmp_path, capsys):
+    """The same trainings on labels; none on soft targets, and no net fitted to give them."""
+    params = {"only": ["class-balanced random"], "budgets": [0.3], "seeds": [0], "verbose": 0}
+    hard = run_config(config, tmp_path / "hard", **params, soft_targets=False)
+    assert set(hard.method) == {"full data", "class-balanced random"}
+    assert not (tmp_path / "hard" / "cache").exists()
+    both = run_config(config, tmp_path / "hard", **params)
+    assert set(both.method) == {*hard.method, "class-balanced random + soft targets"}
+    pd.testing.assert_frame_equal(hard, both[both.method.isin(hard.method)].reset_index(drop=True))
+    args = ["--folder", str(tmp_path / "cli"), "--only", "class-balanced random", "--n-jobs", "1"]
+    parts = ["--budgets", "0.3", "--seeds", "0", "--labels-only"]
+    assert main(["compare", str(config), *args, *parts]) == 0
+    assert "soft targets" not in capsys.readouterr().out
+
+
 def test_on_validation_architectures_and_instances(config, tmp_path, capsys):
     """The same as the file would say, whatever it says, beside the table on test instances."""
     params = {"only": ["class-balanced random"], "budgets": [0.3], "seeds": [0], "verbose": 0}
