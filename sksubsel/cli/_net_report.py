@@ -78,6 +78,8 @@ class NetReport:
             "epochs of the encoder": len(getattr(net.encoder_, "history_", [])),
             "epochs of the approximator": len(getattr(net.approximator_, "history_", [])),
         }
+        if selector.oof_gain_ is not None:
+            facts["gain of a second judge"] = round(selector.oof_gain_, 4)
         for name, seconds in net.fit_times_.items():
             facts[f"seconds of the {name}"] = round(float(seconds), 2)
         if self.zoo is not None:

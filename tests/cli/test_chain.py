@@ -199,6 +199,8 @@ def test_report(capsys, folder, check_page):
     assert document["instances"] == N
     assert sum(row["instances"] for row in document["selection"]) == N
     assert sum(row["selected"] for row in document["selection"]) == 30
+    gain = SubSelNet.load(folder / "net").selector_.oof_gain_
+    assert document["gain of a second judge"] == round(gain, 4)
     captions, words = check_page(folder / "net.html")
     assert len(captions) == 2 + 1  # two trainings, and the scores
     assert "saved without its zoo" in words
