@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sklearn.utils import gen_batches
 
 from sksubsel.predictions import ArrayPredictions
@@ -65,7 +66,7 @@ class DesignSelection:
         self._shared: dict[int, np.ndarray] = {}
         self._of_parts: dict[tuple[int, int, int], np.ndarray] = {}  # not in saved nets
         self._oof: np.ndarray | None = None
-        if self.oof_weight == "auto" and classes and self.n_outputs_ <= _MAX_JUDGED_CLASSES:
+        if self.oof_weight == "auto" and self._has_judges:
             self.oof_gain_ = self._second_opinion_gain()
             if self._oof_weight(self.n_samples_) == 0:
                 self._oof = None  # (N, C) that no number of rows has use for
@@ -126,35 +127,39 @@ class DesignSelection:
         """Weight of the out-of-fold network in a subset of so many rows."""
         if self.oof_weight != "auto":
             return float(self.oof_weight)
-        assert self.design_ is not None  # as `diversity` says
-        if self.task_ != "classification" or self.n_outputs_ > _MAX_JUDGED_CLASSES:
+        if not self._has_judges:
             return 0.0
-        least = 0.0 if budget >= _MANY * self.design_.n_components else _WORTH
+        least = 0.0 if self._many(budget) else _WORTH
         gain = _UNKNOWN_GAIN if self.oof_gain_ is None else self.oof_gain_
         return 0.5 if gain > least else 0.0
 
     @property
+    def _has_judges(self):
+        """Whether a small network is asked about the labels at all."""
+        return self.task_ == "classification" and self.n_outputs_ <= _MAX_JUDGED_CLASSES
+
+    def _many(self, n_rows):
+        """Whether so many rows teach the regression little more."""
+        assert self.design_ is not None  # as `diversity` says
+        return n_rows >= _MANY * self.design_.n_components
+
+    @property
     def _second_opinion(self):
         """For a digest, what tells its designs from those made before the gain was measured."""
-        gain, design = self.oof_gain_, self.design_
-        if self.oof_weight != "auto" or gain is None or design is None:
+        gain = self.oof_gain_
+        if self.oof_weight != "auto" or gain is None:
             return ()
         if gain > _WORTH:  # labels are in doubt: a second judge for few rows, too
             return ("in doubt",)
-        never = gain <= 0 and self.n_samples_ >= _MANY * design.n_components
+        never = gain <= 0 and self._many(self.n_samples_)
         return ("one judge",) if never else ()
 
     def _second_opinion_gain(self):
         """See `oof_gain_`."""
-        mean = self._mean
-        assert mean is not None  # as there are few classes
-        alone = _contradicted(lambda part: mean[part], self.y_, mean.shape[1], self.stratify)
-        if alone == 0:
+        alone = _share_right([self._mean], self.y_, self.stratify)
+        if alone == 1:
             return 0.0
-        second = self._out_of_fold()
-        return alone - _contradicted(
-            lambda part: mean[part] + second[part], self.y_, mean.shape[1], self.stratify
-        )
+        return _share_right([self._mean, self._out_of_fold()], self.y_, self.stratify) - alone
 
     def _out_of_fold(self):
         """What a network says of rows that it has not seen, as `_standardised` gives it."""
@@ -184,18 +189,18 @@ class DesignSelection:
         return round(share[self.mode] * budget)
 
 
-def _contradicted(proba, y, n_classes, stratify):
-    """Share of labels that are not the most probable class; of classes' shares, if they are equal.
+def _share_right(judges, y, stratify):
+    """Share of the labels that are the most probable class by all judges, (N, C) each, together.
 
-    `proba` gives rows of a slice; with equal quotas the classes' shares are taken out, as a design
-    does.
+    With equal quotas of the classes' shares, and their frequencies are taken out as a design does.
     """
-    counts = np.bincount(y, minlength=n_classes)
-    factors = balancing(counts, n_classes) if stratify == "equal" else np.float32(1)
-    wrong = np.empty(len(y), dtype=bool)
-    for part in gen_batches(len(y), _AT_ONCE):
-        wrong[part] = (proba(part) * factors).argmax(axis=1) != y[part]
-    if stratify != "equal":
-        return float(wrong.mean())
-    known = counts > 0
-    return float((np.bincount(y[wrong], minlength=n_classes)[known] / counts[known]).mean())
+    n_classes = judges[0].shape[1]
+    score, factors = accuracy_score, np.float32(1)
+    if stratify == "equal":
+        score = balanced_accuracy_score
+        factors = balancing(np.bincount(y, minlength=n_classes), n_classes)
+    predicted = [
+        (sum(judge[part] for judge in judges) * factors).argmax(axis=1)
+        for part in gen_batches(len(y), _AT_ONCE)
+    ]
+    return float(score(y, np.concatenate(predicted)))

@@ -171,9 +171,8 @@ def compare(
     validated_on = records.validation_key(validation)
     kept = []
     if records_file is not None:
-        records_file = Path(records_file).absolute()  # workers may have another working directory
+        records_file = records.place(records_file)
         kept = records.read(records_file)
-        records_file.parent.mkdir(parents=True, exist_ok=True)
     done = _judged_alike(kept, validated_on)
     last = {_name(record): record["key"] for record in kept}
     tasks, wanted = [], []

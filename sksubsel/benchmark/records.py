@@ -23,6 +23,7 @@ __all__ = [
     "DamagedRecordWarning",
     "append",
     "data_key",
+    "place",
     "read",
     "recipe_key",
     "recipe_of",
@@ -75,6 +76,13 @@ def read(path) -> list[dict]:
             stacklevel=3,
         )
     return found
+
+
+def place(path) -> Path:
+    """Where a file of records is, whatever the working directory of who writes; its folder made."""
+    path = Path(path).absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def append(path, record: dict) -> None:

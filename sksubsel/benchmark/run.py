@@ -26,7 +26,14 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
 
-__all__ = ["compared_architectures", "fit_selector", "fit_zoo", "run_config", "with_recipe"]
+__all__ = [
+    "compared_architectures",
+    "fit_selector",
+    "fit_zoo",
+    "run_config",
+    "table_path",
+    "with_recipe",
+]
 
 _SELECTION = sorted(set(SubsetSelector().get_params()) & set(SubSelNet().get_params())
                     - {"features", "random_state", "device", "verbose"})  # fmt: skip
@@ -80,10 +87,8 @@ def run_config(
     >>> table = run_config("comparison.toml", "comparison", n_jobs=2)  # doctest: +SKIP
     """
     config, folder = read_config(path), Path(folder)
-    table_name = Path(path).stem
     if validation:
         _judge_by_validation(config)
-        table_name = f"{table_name}_validation"
     specs = config["selectors"]
     only = list(specs) if only is None else only
     check_names(only, specs, "selectors to run")
@@ -126,8 +131,13 @@ def run_config(
     names = {FULL_DATA, *specs, *(f"{name} + soft targets" for name in specs)}
     current = table.method.isin(names) & table.seed.isin(config["compare"]["seeds"])
     table = table[current & table.budget.isin([1.0, *config["compare"]["budgets"]])]
-    table.to_csv(folder / f"{table_name}.csv", index=False)
+    table.to_csv(table_path(path, folder, validation), index=False)
     return table
+
+
+def table_path(config: str | Path, folder: str | Path, validation: bool = False) -> Path:
+    """Where :func:`run_config` writes the table of a configuration's file."""
+    return Path(folder) / f"{Path(config).stem}{'_validation' if validation else ''}.csv"
 
 
 def _judge_by_validation(config):

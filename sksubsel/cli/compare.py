@@ -53,7 +53,7 @@ def compare(
 
     A stopped run goes on where it was. --only, --budgets and --seeds take one or several values.
     """
-    from sksubsel.benchmark import run_config
+    from sksubsel.benchmark.run import run_config, table_path
     from sksubsel.cli._comparison import Comparison
     from sksubsel.zoo import TrainingFailedWarning
 
@@ -65,8 +65,7 @@ def compare(
             config, folder, **parts, validation=validation, soft_targets=not labels_only,
             n_jobs=n_jobs, device=device, verbose=verbosity(),
         )  # fmt: skip
-    name = f"{config.stem}_validation" if validation else config.stem
-    found = Comparison(folder / f"{name}.csv", reference)
+    found = Comparison(table_path(config, folder, validation), reference)
     found.print()
     figures = found.save_figures()
     document = {**found.document(), "figures": figures, "failed": failed}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -127,8 +126,7 @@ class Trials:
 
     def __init__(self, trainer, X_val, y_val, selector, *, path, progress, on_error, n_jobs, name):
         self.trainer, self.selector = trainer, selector
-        # workers may have another working directory
-        self.path = None if path is None else Path(path).absolute()
+        self.path = None if path is None else records.place(path)
         self.progress, self.on_error, self.n_jobs, self.name = progress, on_error, n_jobs, name
         self._judging: dict[str, Any] = {
             "test": (X_val, y_val),
@@ -140,7 +138,6 @@ class Trials:
         self._shared: dict = {}
         self._done: dict = {}
         if self.path is not None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             self._done = {record["key"]: record for record in records.read(self.path)}
 
     def run(self, trials) -> list[dict]:

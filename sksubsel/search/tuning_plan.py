@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import joblib
 import pandas as pd
@@ -41,14 +40,14 @@ class Plan:
 
     def __init__(self, space, allowed, estimator, archs, store, on_error):
         self.space, self.allowed, self.estimator = space, allowed, estimator
-        self.archs, self.store, self.on_error = archs, store, on_error
+        self.archs, self.on_error = archs, on_error
+        self.store = None if store is None else records.place(store)
         self.error, self.n_finished = None, 0
         self._tasks: list[TrialTask] = []
         self._reports: list[list[dict]] = []
         self._done: dict = {}
-        if store is not None:
-            Path(store).parent.mkdir(parents=True, exist_ok=True)
-            found = records.read(store)
+        if self.store is not None:
+            found = records.read(self.store)
             self._done = {
                 record["key"]: record["reports"] for record in found if "reports" in record
             }

@@ -4,6 +4,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -93,18 +94,25 @@ def test_what_a_network_said_out_of_fold_is_kept(tiny, folder, nets, monkeypatch
     np.testing.assert_array_equal(again.select(tiny.unseen[0], 44), wanted)
 
 
-@pytest.mark.parametrize("name", ["inductive-design", "hybrid-entropy"])
-def test_saved_before_there_was_a_second_opinion(tiny, nets, folder, tmp_path, monkeypatch, name):
-    """What was selected then is selected now, whatever the default has become."""
-    shutil.copytree(folder / name, tmp_path / "old")
-    document = tmp_path / "old" / "net.json"
+@contextmanager
+def selector_of(saved, copy):
+    """What a copy of a saved net says of its selector, to be changed."""
+    shutil.copytree(saved, copy)
+    document = copy / "net.json"
     content = json.loads(document.read_text())["content"]
     parts = [one for one in content["objects"] if one["class"] == "SubsetSelector"]
     (part,) = (one for one in parts if "state" in one)
-    del part["params"]["oof_weight"]
-    for name_then_unknown in ("_oof", "oof_gain_"):
-        part["state"].pop(name_then_unknown, None)
+    yield part
     document.write_bytes(dump_document(content))
+
+
+@pytest.mark.parametrize("name", ["inductive-design", "hybrid-entropy"])
+def test_saved_before_there_was_a_second_opinion(tiny, nets, folder, tmp_path, monkeypatch, name):
+    """What was selected then is selected now, whatever the default has become."""
+    with selector_of(folder / name, tmp_path / "old") as part:
+        del part["params"]["oof_weight"]
+        for name_then_unknown in ("_oof", "oof_gain_"):
+            part["state"].pop(name_then_unknown, None)
     wanted = {budget: nets[name].select(tiny.unseen[0], budget) for budget in (30, 44)}
     monkeypatch.setattr("sksubsel._selector_design._MANY", 0)
     again = SubSelNet.load(tmp_path / "old")
@@ -116,13 +124,8 @@ def test_saved_before_there_was_a_second_opinion(tiny, nets, folder, tmp_path, m
 
 def test_saved_before_the_gain_of_a_second_judge_was_measured(folder, tmp_path):
     """Then it counted from so many rows on."""
-    shutil.copytree(folder / "hybrid-design", tmp_path / "old")
-    document = tmp_path / "old" / "net.json"
-    content = json.loads(document.read_text())["content"]
-    parts = [one for one in content["objects"] if one["class"] == "SubsetSelector"]
-    (part,) = (one for one in parts if "state" in one)
-    assert part["state"].pop("oof_gain_") > 0
-    document.write_bytes(dump_document(content))
+    with selector_of(folder / "hybrid-design", tmp_path / "old") as part:
+        assert part["state"].pop("oof_gain_") > 0
     selector = SubSelNet.load(tmp_path / "old").selector_
     assert [selector._oof_weight(n) for n in (4095, 4096)] == [0, 0.5]
 
