@@ -41,7 +41,10 @@ SELECTORS = {
 
 
 def encoder(device):
-    """Embeddings by the same weights, the gradient of a step, and what a fit attains."""
+    """Embeddings by the same weights, the gradient of a step, and the loss of a fit.
+
+    Not the cells rebuilt whole: after 30 epochs these are .08 to .62 by the seed on one CPU.
+    """
     archs = NASBench101().sample(N_CELLS, random_state=0)
     first, second = (
         ArchitectureEncoder(max_epochs=30, random_state=0, device=name).fit(archs)
@@ -54,8 +57,8 @@ def encoder(device):
     yield "embeddings by the same weights", _relative(there.mean(moved), here), 1e-4
     gradients = [_gradient(net, some) for net, some in ((vae, graphs), (there, moved))]
     yield "gradient of the ELBO at them", _relative(*gradients), 1e-3
-    whole = [fit.report(archs, n_samples=50)["whole"] for fit in (first, second)]
-    yield f"cells rebuilt whole, {whole[0]:.3f} on the CPU", abs(whole[0] - whole[1]), 0.1
+    losses = [np.mean([row["train_loss"] for row in fit.history_]) for fit in (first, second)]
+    yield f"mean loss of a fit, {losses[0]:.2f} on the CPU, relative", _relative(*losses), 0.15
 
 
 def _gradient(vae: GraphVAE, graphs):
@@ -106,7 +109,9 @@ def selector(device):
             for where, some in predictions
         ]
         common = [len(np.intersect1d(a, b)) / len(a) for a, b in zip(rows[0], rows[-1])]
-        yield f"{name}: rows not in common", 1 - np.mean(common), 0.05
+        # a scorer is trained on each device, from which rounding leads it elsewhere
+        tolerance = 0.05 if params["mode"] == "transductive" else 0.1
+        yield f"{name}: rows not in common", 1 - np.mean(common), tolerance
 
 
 def classifier(device):
