@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from sksubsel._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from sksubsel.approximator import ModelApproximator
     from sksubsel.architectures import Architecture
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
     from sksubsel.subselnet import SubSelNet
     from sksubsel.subset_classifier import SubsetClassifier, SubsetRegressor
     from sksubsel.zoo import ArchitectureClassifier, ArchitectureRegressor, ModelZoo
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Architecture",

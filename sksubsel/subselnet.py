@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import time
-from importlib.metadata import version
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, cast, overload
 
@@ -18,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 
 from sksubsel._digest import digest
 from sksubsel._validation import check_budget, check_device, fit_context, warn_caller
+from sksubsel._version import __version__
 from sksubsel.approximator import ModelApproximator
 from sksubsel.architectures import as_architectures
 from sksubsel.encoder import ArchitectureEncoder
@@ -266,7 +266,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
             zoo.fit(archs, X, y, X_val=X_val, y_val=y_val)
         fit_parts = check_memory(self.memory).cache(_fit_parts)
         self.encoder_, self.approximator_, embeddings, self.fit_times_ = fit_parts(
-            encoder, approximator, archs, zoo, version("sksubsel")
+            encoder, approximator, archs, zoo, __version__
         )
         start = time.perf_counter()
         predictions = self.approximator_.transform(embeddings)

@@ -11,6 +11,8 @@ import sys
 
 import pytest
 
+from sksubsel import __version__
+
 ROOT = pathlib.Path(importlib.util.find_spec("sksubsel").origin).parent
 
 # Each part may import those of the rows above it and of its own row, though never in a circle.
@@ -24,6 +26,7 @@ TIERS = [
         "_parallel",
         "_clusters",
         "_digest",
+        "_version",
     },
     {"spaces", "networks", "tracing", "_net", "base", "features", "datasets", "predictions"},
     {"samplers", "zoo", "extraction"},
@@ -238,3 +241,31 @@ def late():
         "os", "sksubsel.zoo.store", "sksubsel.base", "sksubsel.nn.graph", "sksubsel.samplers",
         "sksubsel.cli", "sksubsel.spaces.base", "dgl.nn", "skorch",
     }  # fmt: skip
+
+
+def test_a_checkout_that_is_not_installed(tmp_path):
+    """On a cluster the package may lie on the path and nowhere else: after hours nothing fails."""
+    code = """
+import importlib.metadata as metadata, sys
+find = metadata.Distribution.from_name.__func__
+def without_us(cls, name):
+    if name == "sksubsel":
+        raise metadata.PackageNotFoundError(name)
+    return find(cls, name)
+metadata.Distribution.from_name = classmethod(without_us)
+from sksubsel import ArchitectureClassifier, ArchitectureEncoder, ModelZoo, SubSelNet
+from sksubsel.datasets import load_digits_images
+from sksubsel.spaces import NASBench101
+X, y = load_digits_images(return_X_y=True)
+space = NASBench101(stem_channels=4, n_stacks=1, n_cells=1)
+archs = space.sample(3, random_state=0)
+zoo = ModelZoo(ArchitectureClassifier(build=space.build, max_epochs=1))
+net = SubSelNet(encoder=ArchitectureEncoder(max_epochs=1), zoo=zoo, budget=10, random_state=0)
+net.fit(archs[:2], X[:60], y[:60]).save(sys.argv[1])
+"""
+    python = [sys.executable, "-c", code, str(tmp_path / "net")]
+    env = {**os.environ, "PYTHONPATH": str(ROOT.parent)}
+    done = subprocess.run(python, capture_output=True, text=True, env=env)
+    assert done.returncode == 0, done.stderr
+    document = (tmp_path / "net" / "net.json").read_text()
+    assert json.loads(document)["content"]["libraries"]["sksubsel"] == __version__

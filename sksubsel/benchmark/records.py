@@ -10,11 +10,11 @@ import pickle
 import types
 import warnings
 import weakref
-from importlib.metadata import version
 from pathlib import Path
 
 import joblib
 
+from sksubsel._version import __version__
 from sksubsel.benchmark.turns import InTurns
 from sksubsel.subselnet import SubSelNet
 from sksubsel.zoo.store import architecture_key, recipe_settings
@@ -109,7 +109,7 @@ def data_key(zoo) -> str:
 def recipe_key(zoo, X_test, y_test) -> str:
     """Digest of the version, the data and the recipe."""
     recipe = recipe_of(zoo.estimator_)
-    return joblib.hash((version("sksubsel"), data_key(zoo), X_test, y_test, recipe))
+    return joblib.hash((__version__, data_key(zoo), X_test, y_test, recipe))
 
 
 def recipe_of(estimator) -> list:

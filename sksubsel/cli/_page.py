@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import html
-from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
+
+from sksubsel._version import __version__
 
 _STYLE = """\
 body{font:16px/1.5 system-ui,sans-serif;color:#222;background:#fff;margin:0 auto;padding:1rem;
@@ -91,10 +92,7 @@ def write_page(path, found) -> None:
     """
     page = Page(found.title)
     found.fill(page)
-    try:
-        page.text(f"sksubsel {version('sksubsel')}")
-    except PackageNotFoundError:  # run from a checkout
-        page.text("sksubsel")
+    page.text(f"sksubsel {__version__}")
     path.write_text(str(page), encoding="utf-8")
 
 

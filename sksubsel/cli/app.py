@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import traceback as traceback_module
 import warnings
-from importlib.metadata import PackageNotFoundError, version
 
 import click
 
+from sksubsel._version import __version__
 from sksubsel.cli._options import say
 from sksubsel.cli.compare import compare
 from sksubsel.cli.demo import demo
@@ -23,10 +23,7 @@ _ERRORS = (
 
 def _version(ctx, param, value):
     if value and not ctx.resilient_parsing:
-        try:
-            print(version("sksubsel"))
-        except PackageNotFoundError as error:  # run from a checkout
-            raise click.ClickException("sksubsel is not installed, and has no version") from error
+        print(__version__)
         ctx.exit()
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from sksubsel._validation import check_device
+from sksubsel._version import __version__
 from sksubsel.approximator import ModelApproximator
 from sksubsel.encoder import ArchitectureEncoder
 from sksubsel.persistence.document import FORMAT, MAX_BYTES, dump_document, parse_document
@@ -31,7 +31,7 @@ DOCUMENT = "net.json"
 TENSORS = "net.safetensors"
 ZOO_TENSORS = "zoo.safetensors"
 _FILES = {DOCUMENT, TENSORS, ZOO_TENSORS}
-_LIBRARIES = ("sksubsel", "numpy", "scikit-learn", "torch")  # by which last bits may differ
+_LIBRARIES = ("numpy", "scikit-learn", "torch")  # by which, too, last bits may differ
 
 
 class _NetLayout(EstimatorLayout):
@@ -210,10 +210,8 @@ def _write(folder, parts, objects):
         path = folder / name
         save_file(tensors, path)
         files[name] = {"bytes": path.stat().st_size, "sha256": hash_file(path)}
-    libraries = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        with contextlib.suppress(PackageNotFoundError):  # run from a checkout
-            libraries[name] = version(name)
+    libraries = {"python": platform.python_version(), "sksubsel": __version__}
+    libraries |= {name: version(name) for name in _LIBRARIES}
     content = {"libraries": libraries, "files": files, "objects": objects}
     (folder / DOCUMENT).write_bytes(dump_document(content))
     for name in parts:  # safetensors lets nobody else read them, whatever the umask says

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from importlib.metadata import version
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sksubsel._digest import digest
 from sksubsel._parallel import Progress
 from sksubsel._validation import check_budget, check_device, check_instances, fit_context
+from sksubsel._version import __version__
 from sksubsel.benchmark.records import selector_key
 from sksubsel.benchmark.tasks import Selections, Training, kind_of
 from sksubsel.benchmark.turns import InTurns
@@ -250,7 +250,7 @@ class DARTSSearch(BestEstimator):
         if self.checkpoint is not None:
             content = sorted((k, v) for k, v in settings.items() if k not in _NOT_CONTENT)
             state["key"] = digest(
-                version("sksubsel"), X, codes, classes, content, count, seed, selector_key(selector)
+                __version__, X, codes, classes, content, count, seed, selector_key(selector)
             )
             if kept is not None:
                 if kept["key"] != state["key"]:
