@@ -39,6 +39,13 @@ from sksubsel.cli._options import BUDGET, DEVICE, JSON, PATH, SEED, Command, Res
     show_default=True,
 )
 @click.option(
+    "--stratify",
+    type=click.Choice(["proportional", "equal", "none"]),
+    default="proportional",
+    show_default=True,
+    help="A class's share of a subset: its own, the same as others', or as it comes.",
+)
+@click.option(
     "--lam", type=click.FloatRange(0), default=0.5, show_default=True, help="Weight of the entropy."
 )
 @click.option(
@@ -72,6 +79,8 @@ def fit(data, labels, target, image_size, zoo_folder, out, epochs, include_zoo, 
         raise ValueError(message.replace("overwrite=True", "--overwrite")) from error
     X, y = read_data(data, labels, target, image_size)
     archs, zoo = ZooFolder(zoo_folder).load(X, y, device=device)
+    if params["stratify"] == "none":
+        params["stratify"] = None
     shown = {"device": device, "verbose": verbosity()}
     net = SubSelNet(**params, **shown, random_state=seed)
     if epochs is not None:

@@ -141,6 +141,28 @@ def test_fit(folder):
     np.testing.assert_array_equal(SubSelNet.load("whole").zoo_.X_, X[:N])
 
 
+def test_fit_with_rare_classes(capsys, tmp_path):
+    """Of one class there are ten rows in a hundred."""
+    X, y = load_digits_images(return_X_y=True)
+    rows = np.concatenate([np.flatnonzero(y == 0)[:90], np.flatnonzero(y == 1)[:10]])
+    np.savez(tmp_path / "rare.npz", X=X[rows], y=y[rows])
+    data, store = str(tmp_path / "rare.npz"), str(tmp_path / "zoo")
+    assert cli.main(["zoo", data, *[store if word == "zoo" else word for word in ZOO]]) == 0
+    capsys.readouterr()
+    counts = {}
+    for stratify in ("proportional", "equal", "none"):
+        net = str(tmp_path / stratify)
+        fit = ["fit", data, "--zoo", store, "--out", net, "--budget", "18", "--epochs", "1"]
+        said = run(capsys, *fit, "--stratify", stratify)["stratify"]
+        assert said == (None if stratify == "none" else stratify)
+        chosen = SubSelNet.load(net).select(
+            read_architectures(tmp_path / "zoo" / "architectures.jsonl")[0]
+        )
+        counts[stratify] = int((y[rows][chosen] == 1).sum())
+    assert counts["proportional"] == 2
+    assert counts["equal"] == 9
+
+
 def test_fit_does_not_replace(capsys):
     assert cli.main(["fit", "digits.npz", "--zoo", "zoo", "--out", "net"]) == 1
     assert "must be empty" in capsys.readouterr().err
