@@ -8,7 +8,8 @@ import venv
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CHECK = """
-import pathlib, sksubsel, sksubsel.spaces
+import importlib.metadata, pathlib, sksubsel, sksubsel.spaces
+assert importlib.metadata.version("sksubsel") == sksubsel.__version__
 home = pathlib.Path(sksubsel.__file__).parent
 assert home.parent.name == "site-packages", home
 assert (home / "py.typed").is_file(), "type checkers would not look at its types"

@@ -43,7 +43,8 @@ SELECTORS = {
 def encoder(device):
     """Embeddings by the same weights, the gradient of a step, and the loss of a fit.
 
-    Not the cells rebuilt whole: after 30 epochs these are .08 to .62 by the seed on one CPU.
+    Not the cells rebuilt whole: after 30 epochs these are .08 to .62 by the seed on one CPU. The
+    loss falls from some 38 to 6.2, 4.2, 5.0 and 3.7 there.
     """
     archs = NASBench101().sample(N_CELLS, random_state=0)
     first, second = (
@@ -57,8 +58,8 @@ def encoder(device):
     yield "embeddings by the same weights", _relative(there.mean(moved), here), 1e-4
     gradients = [_gradient(net, some) for net, some in ((vae, graphs), (there, moved))]
     yield "gradient of the ELBO at them", _relative(*gradients), 1e-3
-    losses = [np.mean([row["train_loss"] for row in fit.history_]) for fit in (first, second)]
-    yield f"mean loss of a fit, {losses[0]:.2f} on the CPU, relative", _relative(*losses), 0.15
+    losses = [fit.history_[-1]["train_loss"] for fit in (first, second)]
+    yield f"loss that a fit ends with, {losses[0]:.2f} on the CPU", abs(losses[0] - losses[1]), 3.0
 
 
 def _gradient(vae: GraphVAE, graphs):
@@ -102,16 +103,20 @@ def selector(device):
     model, embeddings, zoo = _approximator("cpu")
     predictions = [(where, _moved(model, where).transform(embeddings)) for where in ("cpu", device)]
     for name, params in SELECTORS.items():
-        rows = [
-            SubsetSelector(budget=0.1, random_state=0, device=where, **params)
-            .fit(some, zoo)
-            .transform(some)
+        here, there = (
+            SubsetSelector(budget=0.1, random_state=0, device=where, **params).fit(some, zoo)
             for where, some in predictions
-        ]
-        common = [len(np.intersect1d(a, b)) / len(a) for a, b in zip(rows[0], rows[-1])]
-        # a scorer is trained on each device, from which rounding leads it elsewhere
-        tolerance = 0.05 if params["mode"] == "transductive" else 0.1
-        yield f"{name}: rows not in common", 1 - np.mean(common), tolerance
+        )
+        rows, moved = (here.transform(some) for _, some in predictions)
+        yield f"{name}: rows not in common", _apart(rows, moved), 0.02
+        if here.scorer_ is not None:
+            own = there.transform(predictions[-1][1])
+            yield f"{name}: the same, each by a scorer trained there", _apart(rows, own), 0.1
+
+
+def _apart(rows, others):
+    """Share of the rows for each architecture that the others lack."""
+    return 1 - np.mean([len(np.intersect1d(a, b)) / len(a) for a, b in zip(rows, others)])
 
 
 def classifier(device):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import sklearn
 import torch
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -31,7 +32,6 @@ DOCUMENT = "net.json"
 TENSORS = "net.safetensors"
 ZOO_TENSORS = "zoo.safetensors"
 _FILES = {DOCUMENT, TENSORS, ZOO_TENSORS}
-_LIBRARIES = ("numpy", "scikit-learn", "torch")  # by which, too, last bits may differ
 
 
 class _NetLayout(EstimatorLayout):
@@ -210,8 +210,13 @@ def _write(folder, parts, objects):
         path = folder / name
         save_file(tensors, path)
         files[name] = {"bytes": path.stat().st_size, "sha256": hash_file(path)}
-    libraries = {"python": platform.python_version(), "sksubsel": __version__}
-    libraries |= {name: version(name) for name in _LIBRARIES}
+    libraries = {  # by which last bits may differ
+        "python": platform.python_version(),
+        "sksubsel": __version__,
+        "numpy": np.__version__,
+        "scikit-learn": sklearn.__version__,
+        "torch": torch.__version__,
+    }
     content = {"libraries": libraries, "files": files, "objects": objects}
     (folder / DOCUMENT).write_bytes(dump_document(content))
     for name in parts:  # safetensors lets nobody else read them, whatever the umask says

@@ -155,12 +155,13 @@ def test_fit_with_rare_classes(capsys, tmp_path):
         fit = ["fit", data, "--zoo", store, "--out", net, "--budget", "18", "--epochs", "1"]
         said = run(capsys, *fit, "--stratify", stratify)["stratify"]
         assert said == (None if stratify == "none" else stratify)
-        chosen = SubSelNet.load(net).select(
-            read_architectures(tmp_path / "zoo" / "architectures.jsonl")[0]
-        )
+        loaded = SubSelNet.load(net)
+        assert loaded.stratify == said
+        chosen = loaded.select(read_architectures(tmp_path / "zoo" / "architectures.jsonl")[0])
         counts[stratify] = int((y[rows][chosen] == 1).sum())
     assert counts["proportional"] == 2
     assert counts["equal"] == 9
+    assert counts["none"] != 9
 
 
 def test_fit_does_not_replace(capsys):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sksubsel import cli, demo
+from sksubsel import __version__, cli, demo
 
 ROWS = pd.DataFrame(
     {
@@ -61,3 +61,8 @@ def test_module(monkeypatch, capsys):
     assert not stop.value.code
     out = capsys.readouterr().out
     assert all(name in out for name in ("demo", "zoo", "fit", "select", "compare", "report"))
+
+
+def test_version(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"{__version__}\n"
