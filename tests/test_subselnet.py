@@ -125,7 +125,7 @@ def test_what_is_cached_is_of_one_version(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(ArchitectureEncoder, "fit", lambda *_: pytest.fail("it is fitted again"))
     clone(net).fit(tiny.archs, tiny.zoo)
     monkeypatch.undo()
-    monkeypatch.setattr("sksubsel.subselnet.version", lambda _: "another")
+    monkeypatch.setattr("sksubsel.subselnet.__version__", "another")
     clone(net).fit(tiny.archs, tiny.zoo)
     assert len(list(tmp_path.rglob("output.pkl"))) == 2
 
