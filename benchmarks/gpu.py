@@ -17,6 +17,7 @@ import time
 
 import numpy as np
 import torch
+from sklearn.base import clone
 
 from benchmarks._data import identity, planted_zoo, problem
 from benchmarks._machine import describe
@@ -101,16 +102,13 @@ def _moved(model, device):
 def selector(device):
     """Rows of every mode, from predictions made on each device by the same weights."""
     model, embeddings, zoo = _approximator("cpu")
-    predictions = [(where, _moved(model, where).transform(embeddings)) for where in ("cpu", device)]
+    here, there = (_moved(model, where).transform(embeddings) for where in ("cpu", device))
     for name, params in SELECTORS.items():
-        here, there = (
-            SubsetSelector(budget=0.1, random_state=0, device=where, **params).fit(some, zoo)
-            for where, some in predictions
-        )
-        rows, moved = (here.transform(some) for _, some in predictions)
-        yield f"{name}: rows not in common", _apart(rows, moved), 0.02
-        if here.scorer_ is not None:
-            own = there.transform(predictions[-1][1])
+        fit = SubsetSelector(budget=0.1, random_state=0, **params).fit(here, zoo)
+        rows = fit.transform(here)
+        yield f"{name}: rows not in common", _apart(rows, fit.transform(there)), 0.02
+        if fit.scorer_ is not None:
+            own = clone(fit).set_params(device=device).fit_transform(there, zoo)
             yield f"{name}: the same, each by a scorer trained there", _apart(rows, own), 0.1
 
 

@@ -153,7 +153,8 @@ def test_same_seed_same_network(tiny):
 def test_generators_are_left_alone(tiny, zoo):
     def states():
         there = [torch.cuda.get_rng_state()] if CUDA else []
-        return [torch.get_rng_state(), *there, torch.from_numpy(np.random.get_state()[1])]
+        _, key, place, *_ = np.random.get_state()
+        return [torch.get_rng_state(), *there, torch.from_numpy(np.append(key, place))]
 
     before = states()
     SubSelNet(
@@ -196,9 +197,11 @@ def test_early_stopping_class_weight_and_soft_targets(tiny, zoo):
 
 
 def test_subsets_in_turns(tiny, zoo, nets):
-    rows = nets["inductive", "design"].select(tiny.unseen[0], random_state=[0, 1])
+    rows = nets["inductive", "design"].select_disjoint(tiny.unseen[0], 2)
+    assert rows.shape == (2, 30)
     model = zoo.train(tiny.unseen[0], rows)
     assert on_device(model.module_)
+    assert [row["n_train"] for row in model.history_] == [30, 30]
 
 
 def test_regressor(tiny):

@@ -147,18 +147,24 @@ def test_only_the_owner_imports(package):
     assert users == []
 
 
+def run(code, *argv):
+    """What a fresh interpreter prints that has the package on its path."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *argv],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT.parent)},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def modules_after(*statements):
     """Top-level packages that a fresh interpreter has loaded after each statement."""
     code = "import json, sys\n" + "".join(
         f"{statement}\nprint(json.dumps(sorted(sys.modules)))\n" for statement in statements
     )
-    output = subprocess.run(
-        [sys.executable, "-c", code],
-        check=True,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT.parent)},
-    ).stdout
+    output = run(code)
     loaded = [{name.split(".")[0] for name in json.loads(line)} for line in output.splitlines()]
     assert len(loaded) == len(statements)
     return loaded
@@ -263,10 +269,7 @@ zoo = ModelZoo(ArchitectureClassifier(build=space.build, max_epochs=1))
 net = SubSelNet(encoder=ArchitectureEncoder(max_epochs=1), zoo=zoo, budget=10, random_state=0)
 net.fit(archs[:2], X[:60], y[:60]).save(sys.argv[1])
 """
-    python = [sys.executable, "-c", code, str(tmp_path / "net")]
-    env = {**os.environ, "PYTHONPATH": str(ROOT.parent)}
-    done = subprocess.run(python, capture_output=True, text=True, env=env)
-    assert done.returncode == 0, done.stderr
+    run(code, str(tmp_path / "net"))
     document = (tmp_path / "net" / "net.json").read_text()
     assert json.loads(document)["content"]["libraries"]["sksubsel"] == __version__
     # nor does what was not run here look where an installation is needed
