@@ -7,7 +7,8 @@ import torch
 from skorch.callbacks import Callback
 from torch import nn
 
-from sksubsel._net import epochs_of, fit_net, predict_net, seeded
+from sksubsel._net import TrainingSubset, epochs_of, fit_net, predict_net, seeded
+from sksubsel._net.tensors import Batches, Tensors
 
 
 def _squared(output, inputs, targets, weight):
@@ -193,6 +194,36 @@ def test_order_is_new_each_epoch_unless_not_shuffled(data):
     assert len(set(recorder.firsts)) > 1
     _fit(data, max_epochs=6, batch_size=10, callbacks=[recorder], shuffle=False)
     assert len(set(recorder.firsts)) == 1
+
+
+@pytest.mark.parametrize("subset", [None, 11])
+def test_batches_have_equal_parts_of_the_strata(subset):
+    """Each item once an epoch, in sizes as without strata; what is left to chance is drawn anew."""
+    generator = torch.Generator().manual_seed(0)
+    strata = torch.tensor([0] * 9 + [1] * 5 + [3] * 2)[torch.randperm(16, generator=generator)]
+    rows = None if subset is None else torch.randperm(16, generator=generator)[:subset]
+    dataset = Tensors(torch.arange(16), strata, None)
+    chosen = TrainingSubset()
+    chosen.rows = rows
+    batches = Batches(dataset, 4, generator, chosen, strata)
+    epochs = []
+    for _ in range(20):
+        epoch = [(items, targets) for items, (targets, _) in batches]
+        items = torch.cat([items for items, _ in epoch])
+        assert sorted(items.tolist()) == sorted(range(16) if rows is None else rows.tolist())
+        fewest = len(items) // len(epoch)
+        assert {len(part) for part, _ in epoch} <= {fewest, fewest + 1}
+        counts = torch.stack([torch.bincount(part, minlength=4) for _, part in epoch])
+        assert int((counts.amax(0) - counts.amin(0)).max()) <= 1
+        epochs.append((items.tolist(), counts.tolist()))
+    assert len({str(items) for items, _ in epochs}) == 20
+    assert len({str(counts) for _, counts in epochs}) > 3, "who gets an odd item is drawn"
+
+
+def test_strata_without_shuffling_change_nothing(data):
+    strata = torch.arange(10) % 2
+    plain = _fit(data, shuffle=False)
+    torch.testing.assert_close(_weights(_fit(data, shuffle=False, strata=strata)), _weights(plain))
 
 
 def test_weights_of_zero_leave_items_out(data):

@@ -50,6 +50,7 @@ def fit_net(
     verbose=0,
     title=None,
     shuffle=True,
+    strata=None,
     n_threads=None,
 ) -> Net:
     """Train a module with skorch.
@@ -95,6 +96,8 @@ def fit_net(
         1 prints a line per epoch.
     title : str or None
         Of a bar that stands for these lines on a terminal.
+    strata : int64 Tensor of shape (N,) or None
+        Codes of the items, from 0, of which shuffled batches have equal parts; on the CPU.
     n_threads : int or None
         Of torch meanwhile; 1 pays for small modules, whose result then is the same to the bit
         in a worker that has fewer threads.
@@ -131,6 +134,7 @@ def fit_net(
         loss=loss,
         valid_scores=valid_scores,
         generator=torch.Generator().manual_seed(seed) if shuffle else None,
+        strata=strata,
         gradient_clip=gradient_clip,
         mixed=mixed_precision and torch.device(device).type == "cuda",
         title=title,
@@ -148,7 +152,7 @@ def fit_net(
         net.fit(dataset)
     module.eval()
     net.train_split = None
-    net.optimizer_ = net.scaler_ = None
+    net.optimizer_ = net.scaler_ = net.strata = None
     return net
 
 

@@ -29,13 +29,14 @@ class Net(NeuralNet):
     subset = None
 
     def __init__(
-        self, *args, loss, valid_scores=None, generator=None, gradient_clip=None, mixed=False,
-        title=None, **kwargs,
+        self, *args, loss, valid_scores=None, generator=None, strata=None, gradient_clip=None,
+        mixed=False, title=None, **kwargs,
     ):  # fmt: skip
         super().__init__(*args, **kwargs)
         self.loss = loss
         self.valid_scores = valid_scores
         self.generator = generator
+        self.strata = strata
         self.gradient_clip = gradient_clip
         self.mixed = mixed
         self.title = title
@@ -73,7 +74,7 @@ class Net(NeuralNet):
     def get_iterator(self, dataset, training=False):
         if not training:
             return Batches(dataset, self.batch_size)
-        return Batches(dataset, self.batch_size, self.generator, self.subset)
+        return Batches(dataset, self.batch_size, self.generator, self.subset, self.strata)
 
     def infer(self, x, **fit_params):
         with torch.autocast("cuda", enabled=self.mixed):

@@ -47,11 +47,15 @@ class TrainingSubset:
 
 
 class Batches:
-    """Slices of tensors in a fresh random order each epoch, in place of a DataLoader."""
+    """Slices of tensors in a fresh random order each epoch, in place of a DataLoader.
 
-    def __init__(self, dataset, batch_size, generator=None, subset=None):
+    With `strata`, codes (N,) of the items from 0, and a `generator` each batch has as many items
+    of a stratum as any other, or one more.
+    """
+
+    def __init__(self, dataset, batch_size, generator=None, subset=None, strata=None):
         self.dataset, self.batch_size, self.generator = dataset, batch_size, generator
-        self.subset = subset
+        self.subset, self.strata = subset, strata
 
     def _n_items(self):
         chosen = None if self.subset is None else self.subset.rows
@@ -69,7 +73,7 @@ class Batches:
         if self.subset is not None and self.subset.rows is not None:
             index = self.subset.rows[index]
         # near-equal batches: a last batch of one item would break batch normalisation
-        for part in torch.tensor_split(index, len(self)):
+        for part in self._parts(index):
             inputs, (targets, weight) = self.dataset.batch(part)
             if self.subset is not None:
                 self.subset.batch = part
@@ -77,6 +81,17 @@ class Batches:
                     factor = self.subset.weight[part].to(targets.device)
                     weight = factor if weight is None else weight * factor
             yield inputs, (targets, weight)
+
+    def _parts(self, index):
+        """The batches' items, of shuffled ones."""
+        if self.strata is None or self.generator is None:
+            return torch.tensor_split(index, len(self))
+        # stratum after stratum, the one that begins drawn, and dealt out one by one
+        strata = self.strata[index]
+        turn = torch.randperm(int(self.strata.max()) + 1, generator=self.generator)
+        index = index[torch.argsort(turn[strata], stable=True)]
+        hands = torch.randperm(len(self), generator=self.generator)
+        return [index[hand :: len(self)] for hand in hands]
 
 
 def as_tensor(array) -> torch.Tensor:

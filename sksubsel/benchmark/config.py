@@ -46,6 +46,9 @@ _SECTIONS = {
 def read_config(path: str | Path) -> dict:
     """Read a configuration and fill in what it leaves out.
 
+    A file that begins with ``extends = "OTHER.toml"``, a path as seen from the file, is that
+    other one with what it says itself in place or besides: keys of each section, selectors by name.
+
     Sections and keys, all but `selectors` optional:
 
     - ``[data]``: ``name`` ("digits", "fashion_mnist", "cifar10", "cifar100", "tiny_imagenet",
@@ -87,7 +90,7 @@ def read_config(path: str | Path) -> dict:
     Raises
     ------
     ValueError
-        If the file is not TOML, or has an unknown section or key.
+        If the file is not TOML, or has an unknown section or key; if it extends itself.
 
     Examples
     --------
@@ -96,11 +99,7 @@ def read_config(path: str | Path) -> dict:
     >>> config["compare"]["budgets"]  # doctest: +SKIP
     [0.05, 0.1]
     """
-    try:
-        config = tomllib.loads(Path(path).read_text())
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path} is not TOML: {error}") from error
-    check_names(config, _SECTIONS, f"sections of {path}")
+    config = _read(Path(path))
     if not config.get("selectors"):
         raise ValueError(f"{path} must have a section [selectors.NAME]; got none")
     given = set(config.get("data", {}))
@@ -153,6 +152,32 @@ def read_config(path: str | Path) -> dict:
         if "soft_targets" in options:
             _one_of(options["soft_targets"], nets, f"[selectors.{name!r}] soft_targets")
     return config
+
+
+def _read(path, extending=()):
+    """Sections of a file and of those that it extends."""
+    try:
+        config = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path} is not TOML: {error}") from error
+    extended = config.pop("extends", None)
+    check_names(config, _SECTIONS, f"sections of {path}")
+    for section, values in config.items():
+        if not isinstance(values, dict):
+            raise ValueError(f"{section} of {path} must be a section [{section}]; got {values!r}")
+    if extended is None:
+        return config
+    if not isinstance(extended, str):
+        raise ValueError(f"extends of {path} must be the path of a file; got {extended!r}")
+    extending = (*extending, path.resolve())
+    other = path.parent / extended
+    if other.resolve() in extending:
+        raise ValueError(f"extends of {path} must not lead back to a file itself; got {extended!r}")
+    base = _read(other, extending)
+    return {
+        section: {**base.get(section, {}), **config.get(section, {})}
+        for section in dict.fromkeys([*base, *config])
+    }
 
 
 def _check_turns(name, options):

@@ -55,6 +55,10 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
         Weights in the loss by an instance's label, also where there are soft targets. "balanced":
         N over the number of classes in y times that of instances in the class; a label that a dict
         leaves out has 1. They multiply `sample_weight`; a validation split has no weights.
+    stratify_batches : bool, default=False
+        Whether the classes of y are dealt out evenly, so that each batch has them in the
+        proportions of all (also where there are soft targets), as far as a batch can. What is left
+        to chance in a gradient is then within classes [1]_, from which short trainings gain most.
     classes : array-like of shape (C,) or None, default=None
         All labels there are, so that a network trained on a subset that lacks one still has its
         output. None takes those in y.
@@ -64,6 +68,11 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
     classes_ : ndarray of shape (C,)
         Sorted labels, the order of the outputs.
     {ATTRIBUTES}
+
+    References
+    ----------
+    .. [1] P. Zhao, T. Zhang, "Accelerating minibatch stochastic gradient descent using stratified
+       sampling", arXiv:1405.3080, 2014.
 
     Examples
     --------
@@ -82,6 +91,7 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
         **ArchitectureEstimator._parameter_constraints,
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "stratify_batches": ["boolean"],
         "classes": ["array-like", None],
     }
     _valid_scores = {"accuracy": _accuracy}
@@ -106,6 +116,7 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
         gradient_clip: float | None = None,
         label_smoothing: float = 0.0,
         class_weight: dict[Any, float] | str | None = None,
+        stratify_batches: bool = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
@@ -133,6 +144,7 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
         self.gradient_clip = gradient_clip
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
+        self.stratify_batches = stratify_batches
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -204,7 +216,8 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
                 )
         counts = np.bincount(codes)
         strata = codes if counts[counts > 0].min() > 1 else None
-        return self._train(X, targets, self._loss, len(self.classes_), weight, strata)
+        of_batches = codes.astype(np.int64) if self.stratify_batches else None
+        return self._train(X, targets, self._loss, len(self.classes_), weight, strata, of_batches)
 
     def _loss(self, output, inputs, targets, weight):
         loss = F.cross_entropy(

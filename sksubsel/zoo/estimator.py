@@ -126,13 +126,18 @@ class ArchitectureEstimator(InstancesMixin, BaseEstimator):
         params = PROXY_PARAMS.get(arch.space, {})
         return build_network(arch, in_shape, n_outputs, **(self.network_params or params))
 
-    def _train(self, X, targets, loss, n_outputs, sample_weight, strata):
-        """Build the network and train it on X (N, ...) and targets (N,) or (N, C)."""
+    def _train(self, X, targets, loss, n_outputs, sample_weight, strata=None, batch_strata=None):
+        """Build the network and train it on X (N, ...) and targets (N,) or (N, C).
+
+        `strata` and `batch_strata`, codes (N,) or None, are for the validation split and batches.
+        """
         device = check_device(self.device)
         seed = self._draw_seed()
         with seeded(seed, device):
             module = self._build(X.shape[1:], n_outputs)
         X, targets = float_tensor(X), torch.from_numpy(targets)
+        if batch_strata is not None:
+            batch_strata = torch.from_numpy(batch_strata)
         weight = None
         if sample_weight is not None:
             weight = float_tensor(sample_weight / sample_weight.mean())
@@ -142,6 +147,7 @@ class ArchitectureEstimator(InstancesMixin, BaseEstimator):
             valid = X[held_out], targets[held_out]
             X, targets = X[fit], targets[fit]
             weight = None if weight is None else weight[fit]
+            batch_strata = None if batch_strata is None else batch_strata[fit]
         self.net_ = fit_net(
             module,
             X,
@@ -167,6 +173,7 @@ class ArchitectureEstimator(InstancesMixin, BaseEstimator):
             device=device,
             seed=seed,
             verbose=self.verbose,
+            strata=batch_strata,
         )
         self.module_ = self.net_.module_
         self.history_ = epochs_of(self.net_)

@@ -49,6 +49,8 @@ def recipe_settings(estimator, left_out=()) -> list:
             unused.add("nesterov")
         if params.get("class_weight") is None:
             unused.add("class_weight")
+        if not params.get("stratify_batches"):
+            unused.add("stratify_batches")
     return sorted((name, value) for name, value in params.items() if name not in unused)
 
 

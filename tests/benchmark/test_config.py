@@ -325,6 +325,44 @@ def test_mistakes_cost_no_training(tmp_path, old, new, message):
         read_config(path)
 
 
+def test_a_file_that_extends_another(config, tmp_path):
+    """From wherever it is read: keys of sections and selectors by name in place or besides."""
+    (tmp_path / "variants").mkdir()
+    middle, last = tmp_path / "variants" / "middle.toml", tmp_path / "last.toml"
+    middle.write_text(
+        'extends = "../comparison.toml"\n[recipe]\nstratify_batches = true\n'
+        '[selectors]\nRS2 = { class = "Random" }\nherding = { class = "Herding" }\n'
+    )
+    last.write_text('extends = "variants/middle.toml"\n[compare]\nseeds = [7]\n')
+    base, found = read_config(config), read_config(last)
+    assert found["recipe"] == {"max_epochs": 1, "stratify_batches": True}
+    assert found["compare"] == {**base["compare"], "seeds": [7]}
+    assert list(found["selectors"]) == [*base["selectors"], "herding"]
+    assert found["selectors"]["RS2"] == {"class": "Random"}
+    assert found["selectors"]["net"] == base["selectors"]["net"]
+    assert found["zoo"] == base["zoo"] and found["data"] == base["data"]
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        ("extends = 1", "extends of .*bad.toml must be the path of a file; got 1"),
+        ('extends = "bad.toml"', "extends of .*bad.toml must not lead back to a file itself"),
+        ('extends = "round.toml"', "extends of .*round.toml must not lead back"),
+        ('extends = "comparison.toml"\ncompare = 3', "compare of .* must be a section"),
+        ('extends = "comparison.toml"\n[compar]', "sections of .*bad.toml.*did you mean"),
+    ],
+)
+def test_mistakes_in_extending(config, tmp_path, first, message):
+    (tmp_path / "bad.toml").write_text(first)
+    (tmp_path / "round.toml").write_text('extends = "./bad.toml"')
+    with pytest.raises(ValueError, match=message):
+        read_config(tmp_path / "bad.toml")
+    (tmp_path / "bad.toml").write_text('extends = "missing.toml"')
+    with pytest.raises(FileNotFoundError, match=r"missing\.toml"):
+        read_config(tmp_path / "bad.toml")
+
+
 @pytest.mark.parametrize("path", sorted(PROTOCOLS.glob("*.toml")), ids=lambda path: path.stem)
 def test_the_protocols_are_in_order(path):
     config = read_config(path)

@@ -15,6 +15,7 @@ from sksubsel.architectures import Architecture
 from sksubsel.datasets import load_digits_images
 from sksubsel.spaces import NASBench101
 from sksubsel.zoo import ArchitectureRegressor
+from sksubsel.zoo.training import train_on_rows
 
 _MATRIX = [[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
 _OPS = ["input", "conv3x3-bn-relu", "maxpool3x3", "output"]
@@ -334,6 +335,56 @@ def test_min_steps_makes_more_epochs(data):
     assert n_epochs(min_steps=9, batch_size=200) == 9
 
 
+class _Labels(Callback):
+    """How many of each of three classes each batch has."""
+
+    def on_train_begin(self, net, **kwargs):
+        self.counts = []
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        if training:
+            targets = batch[1][0]
+            codes = targets if targets.ndim == 1 else targets.argmax(1)
+            self.counts.append(np.bincount(codes, minlength=3))
+
+
+@pytest.mark.parametrize("given", ["labels", "soft targets", "validation split", "lacking a class"])
+def test_batches_of_equal_parts(data, given):
+    X, y = data[0][:100], np.array(["ant", "bee", "cow"])[data[1][:100]]
+    soft, params = None, {}
+    if given == "soft targets":
+        soft = np.eye(3)[data[1][:100]] * 0.7 + 0.1
+    elif given == "validation split":
+        params = {"early_stopping": True}
+    elif given == "lacking a class":
+        keep = y != "bee"
+        X, y, params = X[keep], y[keep], {"classes": ["ant", "bee", "cow"]}
+    spread = {}
+    for stratify in (False, True):
+        labels = _Labels()
+        model = _classifier(stratify_batches=stratify, callbacks=[labels], **params)
+        model.fit(X, y, soft_targets=soft)
+        counts = np.array(labels.counts)
+        assert len(counts) > 3
+        n_batches = len(counts) // len(model.history_)
+        spread[stratify] = max(
+            np.ptp(epoch, axis=0).max() for epoch in np.split(counts, len(counts) // n_batches)
+        )
+        assert model.net_.strata is None, "a net holds no data"
+    assert spread[True] <= 1 < spread[False]
+
+
+def test_equal_parts_with_subsets_in_turns(data):
+    """Rows' classes are those of the data, whichever rows have their turn."""
+    X, y = data
+    subsets = np.random.default_rng(0).permutation(len(y))[:120].reshape(2, 60)
+    recipe = _classifier(stratify_batches=True, batch_size=10, callbacks=[_Labels()])
+    model = train_on_rows(recipe, _CELL, X, y, np.arange(3), subsets, 0)
+    for epoch, counts in enumerate(np.reshape(model.callbacks[0].counts, (3, 6, 3))):
+        assert np.ptp(counts, axis=0).max() <= 1
+        np.testing.assert_array_equal(counts.sum(0), np.bincount(y[subsets[epoch % 2]]))
+
+
 def test_callbacks(data):
     losses = []
 
@@ -372,6 +423,7 @@ def test_mixed_precision_has_no_effect_on_the_cpu(data):
         {"gradient_clip": 1e-3},
         {"lr": 1e-3},
         {"batch_size": 10},
+        {"stratify_batches": True},
         {"random_state": 1},
     ],
     ids=str,
@@ -410,6 +462,7 @@ def test_every_setting_of_some_optimizers_and_schedules_has_an_effect(data, para
         {"schedule": "linear"},
         {"step_size": 0},
         {"gamma": 1.5},
+        {"stratify_batches": "equal"},
     ],
     ids=str,
 )

@@ -27,10 +27,12 @@ def test_settings_of_no_account_are_in_no_key():
     names = {name for name, _ in recipe_settings(ArchitectureClassifier(), ("verbose",))}
     assert {"lr", "schedule", "momentum"} <= names
     assert not names & {"nesterov", "step_size", "gamma", "class_weight", "verbose"}
+    assert "stratify_batches" not in names
     used = dict(recipe_settings(ArchitectureClassifier(schedule="step", nesterov=True)))
     assert (used["nesterov"], used["step_size"], used["gamma"]) == (True, 0.3, 0.1)
     weighted = dict(recipe_settings(ArchitectureClassifier(class_weight="balanced")))
     assert weighted["class_weight"] == "balanced"
+    assert dict(recipe_settings(ArchitectureClassifier(stratify_batches=True)))["stratify_batches"]
     assert "gamma" in dict(recipe_settings(SVC())), "which has no schedule"
 
     class Own(BaseEstimator):
