@@ -185,7 +185,7 @@ def test_mixed_precision(tiny):
 def test_early_stopping_class_weight_and_soft_targets(tiny, zoo):
     model = clone(tiny.recipe).set_params(
         architecture=tiny.archs[0], device=DEVICE, random_state=0, early_stopping=True,
-        class_weight="balanced",
+        class_weight="balanced", stratify_batches=True,
     )  # fmt: skip
     model.fit(tiny.X, tiny.y, sample_weight=np.linspace(1, 2, len(tiny.y)))
     assert np.isfinite([row["valid_loss"] for row in model.history_]).all()

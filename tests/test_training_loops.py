@@ -17,7 +17,7 @@ BLOCKS = re.findall(r"^```python( skip)?\n(.*?)^```$", PAGE.read_text(), re.DOTA
 
 def test_all_are_python():
     assert len(BLOCKS) == PAGE.read_text().count("```") // 2
-    assert [skip for skip, _ in BLOCKS].count("") == 5
+    assert [skip for skip, _ in BLOCKS].count("") == 6
     for _, code in BLOCKS:
         compile(code, str(PAGE), "exec")
 
@@ -31,7 +31,7 @@ def test_the_examples_run(tiny, tmp_path, monkeypatch):
             value = 20 * k + 150 * (label == "light")
             image = Image.new("RGB", (260 + k, 300), (value, 10 * k, value))
             image.save(tmp_path / "pictures" / label / f"{k}.png")
-    first, second, turns, in_turns, third = (code for skip, code in BLOCKS if not skip)
+    first, stratified, second, turns, in_turns, third = (code for skip, code in BLOCKS if not skip)
     names: dict = {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -40,6 +40,12 @@ def test_the_examples_run(tiny, tmp_path, monkeypatch):
         predicted = model(torch.from_numpy(X)).argmax(1).numpy()
         assert (predicted == y).mean() > 0.85  # 1,597 of the 1,797 were never trained on
         assert names["weight"].std() > 0 and len(names["subset"]) == 200
+
+        exec(stratified, names)
+        batches = list(names["loader"].batch_sampler)
+        np.testing.assert_array_equal(np.sort(np.concatenate(batches)), np.arange(200))
+        counts = [np.bincount(y[names["rows"][batch]], minlength=10) for batch in batches]
+        assert np.ptp(counts, axis=0).max() == 1 and max(map(len, batches)) <= 32
 
         recipe = clone(tiny.recipe).set_params(max_epochs=1, batch_size=256)
         zoo = ModelZoo(recipe, random_state=0).fit(tiny.archs[:2], X, y)

@@ -97,7 +97,8 @@ def fit_net(
     title : str or None
         Of a bar that stands for these lines on a terminal.
     strata : int64 Tensor of shape (N,) or None
-        Codes of the items, from 0, of which shuffled batches have equal parts; on the CPU.
+        Codes of the items, from 0, which all batches have in the same proportions; on the CPU.
+        Only with `shuffle`.
     n_threads : int or None
         Of torch meanwhile; 1 pays for small modules, whose result then is the same to the bit
         in a worker that has fewer threads.
@@ -107,6 +108,8 @@ def fit_net(
     Net
         In evaluation mode; it holds no training data.
     """
+    if strata is not None and not shuffle:
+        raise ValueError("strata must be None without shuffle")
     dataset = Tensors(_to(inputs, device), _to(targets, device), _to(sample_weight, device))
     valid_set = (
         None if valid is None else Tensors(_to(valid[0], device), _to(valid[1], device), None)

@@ -49,8 +49,8 @@ class TrainingSubset:
 class Batches:
     """Slices of tensors in a fresh random order each epoch, in place of a DataLoader.
 
-    With `strata`, codes (N,) of the items from 0, and a `generator` each batch has as many items
-    of a stratum as any other, or one more.
+    With `strata`, codes (N,) of the items from 0, which need a `generator`, each batch has as many
+    items of a stratum as any other, or one more.
     """
 
     def __init__(self, dataset, batch_size, generator=None, subset=None, strata=None):
@@ -84,9 +84,10 @@ class Batches:
 
     def _parts(self, index):
         """The batches' items, of shuffled ones."""
-        if self.strata is None or self.generator is None:
+        if self.strata is None:
             return torch.tensor_split(index, len(self))
-        # stratum after stratum, the one that begins drawn, and dealt out one by one
+        # dealt out one by one, and a stratum begins where the last one ended, so that sizes differ
+        # by one at most; both orders are drawn, or the same would always be large, or come first
         strata = self.strata[index]
         turn = torch.randperm(int(self.strata.max()) + 1, generator=self.generator)
         index = index[torch.argsort(turn[strata], stable=True)]

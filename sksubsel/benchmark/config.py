@@ -47,7 +47,8 @@ def read_config(path: str | Path) -> dict:
     """Read a configuration and fill in what it leaves out.
 
     A file that begins with ``extends = "OTHER.toml"``, a path as seen from the file, is that
-    other one with what it says itself in place or besides: keys of each section, selectors by name.
+    other one with what it says itself in place or besides: keys of each section and of ``[compare]
+    recipe``, selectors by name.
 
     Sections and keys, all but `selectors` optional:
 
@@ -160,24 +161,30 @@ def _read(path, extending=()):
         config = tomllib.loads(path.read_text())
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path} is not TOML: {error}") from error
+    check_names(config, _SECTIONS | {"extends"}, f"sections of {path}")
     extended = config.pop("extends", None)
-    check_names(config, _SECTIONS, f"sections of {path}")
     for section, values in config.items():
         if not isinstance(values, dict):
             raise ValueError(f"{section} of {path} must be a section [{section}]; got {values!r}")
     if extended is None:
         return config
-    if not isinstance(extended, str):
-        raise ValueError(f"extends of {path} must be the path of a file; got {extended!r}")
+    if not isinstance(extended, str) or not (path.parent / extended).is_file():
+        raise ValueError(
+            f"extends of {path} must be the path of a file, as seen from there; got {extended!r}"
+        )
     extending = (*extending, path.resolve())
     other = path.parent / extended
     if other.resolve() in extending:
         raise ValueError(f"extends of {path} must not lead back to a file itself; got {extended!r}")
     base = _read(other, extending)
-    return {
+    merged = {
         section: {**base.get(section, {}), **config.get(section, {})}
         for section in dict.fromkeys([*base, *config])
     }
+    recipes = [one.get("compare", {}).get("recipe", {}) for one in (base, config)]
+    if all(isinstance(recipe, dict) for recipe in recipes) and any(recipes):
+        merged["compare"]["recipe"] = {**recipes[0], **recipes[1]}
+    return merged
 
 
 def _check_turns(name, options):
@@ -229,6 +236,8 @@ def make_space(spec, where="[space]"):
 
 def make_selector(name, spec):
     """A selector as a section describes it, and what of it is not a parameter of its class."""
+    if not isinstance(spec, dict):
+        raise ValueError(f"[selectors.{name!r}] must be a table with a class; got {spec!r}")
     spec = dict(spec)
     own = {"soft_targets"} | (
         {"zoo_size", "per_seed", "another_kind", "turns"}

@@ -126,7 +126,7 @@ class ArchitectureEstimator(InstancesMixin, BaseEstimator):
         params = PROXY_PARAMS.get(arch.space, {})
         return build_network(arch, in_shape, n_outputs, **(self.network_params or params))
 
-    def _train(self, X, targets, loss, n_outputs, sample_weight, strata=None, batch_strata=None):
+    def _train(self, X, targets, loss, n_outputs, sample_weight, strata, batch_strata=None):
         """Build the network and train it on X (N, ...) and targets (N,) or (N, C).
 
         `strata` and `batch_strata`, codes (N,) or None, are for the validation split and batches.

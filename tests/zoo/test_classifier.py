@@ -349,7 +349,7 @@ class _Labels(Callback):
 
 
 @pytest.mark.parametrize("given", ["labels", "soft targets", "validation split", "lacking a class"])
-def test_batches_of_equal_parts(data, given):
+def test_stratified_batches(data, given):
     X, y = data[0][:100], np.array(["ant", "bee", "cow"])[data[1][:100]]
     soft, params = None, {}
     if given == "soft targets":
@@ -374,7 +374,7 @@ def test_batches_of_equal_parts(data, given):
     assert spread[True] <= 1 < spread[False]
 
 
-def test_equal_parts_with_subsets_in_turns(data):
+def test_stratified_batches_of_subsets_in_turns(data):
     """Rows' classes are those of the data, whichever rows have their turn."""
     X, y = data
     subsets = np.random.default_rng(0).permutation(len(y))[:120].reshape(2, 60)
@@ -517,8 +517,9 @@ def test_targets_that_are_no_classes(data):
 
 def test_same_seed_same_bits_and_global_generators_untouched(data):
     torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
-    first = _proba(data)
+    first, stratified = _proba(data), _proba(data, stratify_batches=True)
     np.testing.assert_array_equal(first, _proba(data))
+    np.testing.assert_array_equal(stratified, _proba(data, stratify_batches=True))
     assert torch.equal(torch_before, torch.get_rng_state())
     np.testing.assert_array_equal(numpy_before, np.random.get_state()[1])
     instance = _proba(data, random_state=np.random.RandomState(0))

@@ -205,12 +205,13 @@ def test_class_weights_and_instance_weights_multiply(data):
     torch.testing.assert_close(weights_of(net.module_), weights_of(expected), rtol=1e-4, atol=1e-6)
 
 
-def test_weights_enter_the_loss_of_our_net_beside_sample_weight(data):
+@pytest.mark.parametrize("stratify_batches", [False, True])
+def test_weights_enter_the_loss_of_our_net_beside_sample_weight(data, stratify_batches):
     X, y = data
     rows, weights = np.array([3, 10, 40]), np.array([2.0, 0.5, 0.5])
     options = {
         "build": linear, "max_epochs": 1, "optimizer": "sgd", "momentum": 0.0, "lr": 0.1,
-        "schedule": None, "weight_decay": 0.0,
+        "schedule": None, "weight_decay": 0.0, "stratify_batches": stratify_batches,
     }  # fmt: skip
     sample_weight = np.linspace(0.5, 1.5, 60)
     start = weights_of(ours(Batches(), **(options | {"lr": 1e-30})).fit(X, y).module_)
