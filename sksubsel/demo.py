@@ -52,7 +52,12 @@ def run_demo(*, figure=None, table=None, n_jobs=2, seed=0, device="cpu", verbose
     cells = space.sample(515, random_state=seed)
     unseen, seen = cells[:3], cells[3:]
     estimator = ArchitectureClassifier(
-        build=space.build, max_epochs=10, min_steps=120, lr=1e-2, random_state=seed
+        build=space.build,
+        max_epochs=10,
+        min_steps=120,
+        lr=1e-2,
+        stratify_batches=True,
+        random_state=seed,
     )
     zoo = ModelZoo(
         estimator, n_pretrained=12, n_jobs=n_jobs, device=device, random_state=seed, verbose=verbose

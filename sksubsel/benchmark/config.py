@@ -91,7 +91,8 @@ def read_config(path: str | Path) -> dict:
     Raises
     ------
     ValueError
-        If the file is not TOML, or has an unknown section or key; if it extends itself.
+        If the file is not TOML, or has an unknown section or key; if what it extends is missing or
+        leads back to it.
 
     Examples
     --------
