@@ -190,7 +190,7 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
         codes, strange = label_codes(y, self.classes_)
         if len(strange):
             raise ValueError(f"y holds labels that are not in classes: {strange.tolist()}")
-        targets = codes.astype(np.int64)
+        targets = codes = codes.astype(np.int64)
         if soft_targets is not None:
             targets = np.asarray(soft_targets, dtype=np.float32)
             check_finite(targets, "soft_targets")
@@ -216,7 +216,7 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
                 )
         counts = np.bincount(codes)
         strata = codes if counts[counts > 0].min() > 1 else None
-        of_batches = codes.astype(np.int64) if self.stratify_batches else None
+        of_batches = codes if self.stratify_batches else None
         return self._train(X, targets, self._loss, len(self.classes_), weight, strata, of_batches)
 
     def _loss(self, output, inputs, targets, weight):

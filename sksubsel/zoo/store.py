@@ -16,6 +16,7 @@ from sksubsel.zoo.folders import is_url, open_folder
 _FORMAT = 1
 _MANIFEST = "manifest.json"
 _RECORD = ("predictions", "accuracy", "train_accuracy", "train_time", "n_parameters")
+_OFF = {"nesterov": False, "class_weight": None, "stratify_batches": False}  # changes nothing
 _WEIGHTS = "weights/"  # in front of a seed and a name
 _DAMAGE = OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error
 
@@ -45,12 +46,7 @@ def recipe_settings(estimator, left_out=()) -> list:
     if params.keys() >= {"schedule", "step_size", "gamma", "nesterov"}:  # a recipe of ours
         if params["schedule"] != "step":
             unused |= {"step_size", "gamma"}
-        if not params["nesterov"]:
-            unused.add("nesterov")
-        if params.get("class_weight") is None:
-            unused.add("class_weight")
-        if not params.get("stratify_batches"):
-            unused.add("stratify_batches")
+        unused |= {name for name, off in _OFF.items() if params.get(name, off) == off}
     return sorted((name, value) for name, value in params.items() if name not in unused)
 
 
