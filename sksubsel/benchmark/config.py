@@ -126,10 +126,13 @@ def read_config(path: str | Path) -> dict:
         check_budget(budget, sys.maxsize)
     recipe = set(ArchitectureClassifier().get_params()) - _OURS
     config["recipe"], config["zoo"] = config.get("recipe", {}), config.get("zoo", {})
+    of_compared = config["compare"]["recipe"]
+    if not isinstance(of_compared, dict):
+        raise ValueError(f"[compare] recipe must be a table of parameters; got {of_compared!r}")
     check_names(config["recipe"], recipe, "[recipe]")
-    check_names(config["compare"]["recipe"], recipe, "[compare] recipe")
+    check_names(of_compared, recipe, "[compare] recipe")
     for where, params in (
-        ("[recipe]", config["recipe"]), ("[compare] recipe", config["compare"]["recipe"])
+        ("[recipe]", config["recipe"]), ("[compare] recipe", of_compared)
     ):  # fmt: skip
         ArchitectureClassifier(**params)._validate_params()
         if isinstance(params.get("class_weight"), dict):  # whose keys would be strings in TOML

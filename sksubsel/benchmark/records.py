@@ -13,6 +13,7 @@ import weakref
 from pathlib import Path
 
 import joblib
+import numpy as np
 
 from sksubsel._version import __version__
 from sksubsel.benchmark.turns import InTurns
@@ -126,7 +127,10 @@ def validation_key(validation) -> str:
 def run_key(zoo, archs, X_test, y_test, validation=None) -> str:
     """Digest of what is the same for all rows of a table: also the zoo and the architectures."""
     keys = [architecture_key(arch) for arch in archs]
-    same = recipe_key(zoo, X_test, y_test), _zoo(zoo), keys
+    trained = zoo.trained_
+    if zoo.errors_:  # with those that failed: whoever has not trained it does not know of them
+        trained = np.union1d(trained, list(zoo.errors_))
+    same = recipe_key(zoo, X_test, y_test), _zoo(zoo, trained), keys
     return joblib.hash(same if validation is None else (*same, validation_key(validation)))
 
 
@@ -177,9 +181,10 @@ def record_key(recipe, selector, arch, budget, seed, soft) -> str:
     return joblib.hash((recipe, selector, architecture_key(arch), budget, seed, soft))
 
 
-def _zoo(zoo):
+def _zoo(zoo, trained=None):
     archs = [architecture_key(arch) for arch in zoo.architectures_]
-    known = archs, zoo.trained_, zoo.n_seeds, zoo._seed, recipe_key(zoo, None, None)
+    trained = zoo.trained_ if trained is None else trained
+    known = archs, trained, zoo.n_seeds, zoo._seed, recipe_key(zoo, None, None)
     appended = getattr(zoo, "_appended", None)
     return known if appended is None else (*known, appended)
 

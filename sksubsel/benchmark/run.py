@@ -63,7 +63,8 @@ def run_config(
         configuration's. Configurations with the same data, architectures, recipe and zoo may share
         a folder.
     only : list of str or None
-        Names of selectors to run now; the table has what is in the records of the others, too.
+        Names of selectors to run now; the table has what is in the records of the others, too. The
+        zoo is trained where one of them, or what gives it soft targets, is a SubSelNet.
     budgets, seeds : lists or None
         A part of the configuration's to run now.
     validation : bool, default=False
@@ -105,12 +106,13 @@ def run_config(
             f"selectors {asked} need compared architectures of two or more spaces (another_kind); "
             "got one (a larger n_unseen or n_validation draws more)"
         )
-    data = load_data(**config["data"])
-    drawn, seen, zoo = fit_zoo(config, data, folder, n_jobs, verbose, device)
     selectors, soft = {}, {}
     softly = [name for name in only if soft_targets and "soft_targets" in specs[name]]
-    sources = {specs[name]["soft_targets"] for name in softly}
-    for name in dict.fromkeys([*only, *sorted(sources)]):
+    names = list(dict.fromkeys([*only, *sorted({specs[name]["soft_targets"] for name in softly})]))
+    data = load_data(**config["data"])
+    train = any(isinstance(make_selector(name, specs[name])[0], SubSelNet) for name in names)
+    drawn, seen, zoo = fit_zoo(config, data, folder, n_jobs, verbose, device, train=train)
+    for name in names:
         selectors[name], options = fit_selector(
             name, config, data, drawn, seen, zoo, folder, seeds, device
         )
@@ -128,8 +130,8 @@ def run_config(
     )  # fmt: skip
     run = run_key(judged, drawn, data.X_test, data.y_test, data.validation)
     table = read_table(records_file, run=run)
-    names = {FULL_DATA, *specs, *(f"{name} + soft targets" for name in specs)}
-    current = table.method.isin(names) & table.seed.isin(config["compare"]["seeds"])
+    known = {FULL_DATA, *specs, *(f"{name} + soft targets" for name in specs)}
+    current = table.method.isin(known) & table.seed.isin(config["compare"]["seeds"])
     table = table[current & table.budget.isin([1.0, *config["compare"]["budgets"]])]
     table.to_csv(table_path(path, folder, validation), index=False)
     return table
@@ -151,8 +153,10 @@ def _judge_by_validation(config):
     config["data"]["judge"] = config["architectures"]["judge"] = "validation"
 
 
-def fit_zoo(config, data, folder, n_jobs, verbose, device=None):
-    """The architectures to compare on, those seen, and their zoo."""
+def fit_zoo(config, data, folder, n_jobs, verbose, device=None, *, train=True):
+    """The architectures to compare on, those seen, and their zoo; not to `train` it is of data and
+    recipe alone.
+    """
     compared, seen = _draw(config)
     space = make_space(config["space"])
     build = space.build if data.transform is None else data.transform.before(space.build)
@@ -161,7 +165,8 @@ def fit_zoo(config, data, folder, n_jobs, verbose, device=None):
     zoo = ModelZoo(recipe, **given | config["zoo"])
     if device is not None:
         zoo.set_params(device=device)
-    return compared, seen, zoo.fit(seen, data.X, data.y)
+    fit = zoo.fit if train else zoo._without_training
+    return compared, seen, fit(seen, data.X, data.y)
 
 
 def compared_architectures(config):

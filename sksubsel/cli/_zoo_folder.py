@@ -96,7 +96,9 @@ class ZooFolder:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["format"] != _FORMAT:
                 raise ValueError(f"its format is {content['format']}")
-            return dict(content["settings"]), bool(content["finished"])
+            settings = dict(content["settings"])
+            settings["recipe"].setdefault("stratify_batches", False)  # of before it was known
+            return settings, bool(content["finished"])
         except FileNotFoundError as error:
             raise ValueError(
                 f"{self.path} is no folder that `sksubsel zoo` has written: there is no {path}"
@@ -132,12 +134,14 @@ class ZooFolder:
 
         Where the space has no parameters, its networks are the small ones of `PROXY_PARAMS`.
         """
-        continuous = type_of_target(y) == "continuous"
-        cls = ArchitectureRegressor if continuous else ArchitectureClassifier
+        cls, recipe = ArchitectureClassifier, dict(settings["recipe"])
+        if type_of_target(y) == "continuous":
+            cls = ArchitectureRegressor
+            del recipe["stratify_batches"]
         space = settings["space"]
         build = make_space(space).build if len(space) > 1 and "name" in space else None
         return ModelZoo(
-            cls(build=build, **settings["recipe"]),
+            cls(build=build, **recipe),
             n_pretrained=settings["n_pretrained"],
             store=self.path / _STORE,
             on_error=settings["on_error"],

@@ -48,6 +48,11 @@ _RECIPE = options(
         show_default=True,
         help="The largest learning rate.",
     ),
+    click.option(
+        "--stratify-batches",
+        is_flag=True,
+        help="Have each batch hold the classes in the same proportions.",
+    ),
 )
 
 

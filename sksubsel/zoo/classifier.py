@@ -58,7 +58,9 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
     stratify_batches : bool, default=False
         Whether the classes of y are dealt out evenly, so that each batch has them in the
         proportions of all (also where there are soft targets), as far as a batch can. What is left
-        to chance in a gradient is then within classes [1]_, from which short trainings gain most.
+        to chance in a gradient is then within classes [1]_. Trainings of a few hundred steps gain
+        by it, convolutions most; those of some thousands can lose, as chance keeps them from
+        learning the rows by heart.
     classes : array-like of shape (C,) or None, default=None
         All labels there are, so that a network trained on a subset that lacks one still has its
         output. None takes those in y.

@@ -227,17 +227,8 @@ class ModelZoo(BaseEstimator):
         """
         if self.keep_weights and self.store is None:
             raise ValueError("store must be given where keep_weights=True; got None")
-        self.architectures_ = as_architectures(archs)
-        self.X_, self.y_, self.task_, self.classes_ = check_instances(X, y)
-        self._check_validation(X_val, y_val)
-        self.estimator_ = self._prototype()
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        if self.store is not None and self.random_state is None:
-            kept = kept_seed(self.store)  # so that a run without a seed resumes, too
-            seed = seed if kept is None else kept
-        self._seed = seed
-        chosen = self._choose()
-        store = None
+        chosen = self._begin(archs, X, y, X_val, y_val)
+        store, seed = None, self._seed
         if self.store is not None:
             settings = recipe_settings(self.estimator_, _NOT_CONTENT)
             try:
@@ -281,6 +272,27 @@ class ModelZoo(BaseEstimator):
         for name, field in _PER_ARCHITECTURE.items():
             setattr(self, name, np.array([float(records[key][field]) for _, key in good]))
         self.n_parameters_ = self.n_parameters_.astype(np.int64)
+        return self
+
+    def _begin(self, archs, X, y, X_val, y_val):
+        """Take up all that is known before a training; gives the places to train, ascending."""
+        self.architectures_ = as_architectures(archs)
+        self.X_, self.y_, self.task_, self.classes_ = check_instances(X, y)
+        self._check_validation(X_val, y_val)
+        self.estimator_ = self._prototype()
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        if self.store is not None and self.random_state is None:
+            kept = kept_seed(self.store)  # so that a run without a seed resumes, too
+            seed = seed if kept is None else kept
+        self._seed = seed
+        return self._choose()
+
+    def _without_training(self, archs, X, y):
+        """Instances and recipe, for `train` and comparisons of what asks no trained network."""
+        self.trained_, self.errors_ = self._begin(archs, X, y, None, None), {}
+        n_outputs = 1 if self.classes_ is None else len(self.classes_)
+        self._rows = np.arange(0)
+        self._base = np.empty((0, len(self.y_), n_outputs), dtype=np.float16)
         return self
 
     @property

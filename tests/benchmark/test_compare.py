@@ -13,10 +13,11 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sksubsel import ArchitectureRegressor, ModelZoo, SubSelNet
+from sksubsel.architectures import Architecture
 from sksubsel.baselines import CRAIG, EL2N, Random, RidgeDesign, SubsetCallback
 from sksubsel.baselines.adaptive import InfoBatchStrategy, RS2Strategy, TurnsStrategy
 from sksubsel.benchmark import FULL_DATA, InTurns, compare, read_table
-from sksubsel.benchmark.records import DamagedRecordWarning, append, read, selector_key
+from sksubsel.benchmark.records import DamagedRecordWarning, append, read, run_key, selector_key
 from sksubsel.benchmark.tasks import _start
 from sksubsel.encoder import ArchitectureEncoder
 from sksubsel.spaces import NASBench101
@@ -603,6 +604,32 @@ def test_errors_of_records(tiny, selectors, tmp_path):
         run(tiny, selectors, records_file=tmp_path)
     with pytest.raises(ValueError, match=r"rows must be in \[0, N=150\)"):
         run(tiny, {"x": lambda arch, budget, seed: np.array([150])}, budgets=(1,))
+
+
+def test_a_zoo_without_training_belongs_to_the_same_run(tiny):
+    """Also where some of its networks cannot be trained, which it does not know."""
+    zoo = clone(tiny.zoo).set_params(on_error="warn", n_pretrained=None, store=None)
+    broken = Architecture(("input", "conv99x99", "output"), ((0, 1), (1, 2)), space="NASBench101")
+    archs = [tiny.archs[0], broken, tiny.archs[1]]
+    with pytest.warns(TrainingFailedWarning, match="1 of 3 architectures"):
+        trained = clone(zoo).fit(archs, tiny.X, tiny.y)
+    untrained = clone(zoo)._without_training(archs, tiny.X, tiny.y)
+    assert trained.trained_.tolist() == [0, 2] and untrained.trained_.tolist() == [0, 1, 2]
+    keys = [run_key(one, tiny.unseen, tiny.X_test, tiny.y_test) for one in (trained, untrained)]
+    assert keys[0] == keys[1]
+    assert run_key(trained[[0, 2]], tiny.unseen, tiny.X_test, tiny.y_test) != keys[0]
+    table = compare(
+        {"random": Random()},
+        tiny.unseen,
+        untrained,
+        tiny.X_test,
+        tiny.y_test,
+        budgets=(20,),
+        seeds=(0,),
+    )
+    assert len(table) == 2 * len(tiny.unseen)
+    both = [one.train(tiny.unseen[0], [0, 50, 100, 149]) for one in (trained, untrained)]
+    np.testing.assert_array_equal(*(model.predict_proba(tiny.X_test) for model in both))
 
 
 def test_a_table_from_records_alone(recorded, tmp_path):

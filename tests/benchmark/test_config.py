@@ -62,7 +62,11 @@ def digits(**params):
 
 def test_run_in_parts_and_report(config, tmp_path, capsys):
     folder = tmp_path / "out"
-    run_config(config, folder, only=["class-balanced random"], budgets=[0.1], seeds=[1], verbose=0)
+    some = {"only": ["class-balanced random"], "budgets": [0.1], "seeds": [1], "verbose": 0}
+    run_config(config, folder, **some, soft_targets=False)
+    assert not (folder / "zoo").exists(), "which nothing asks for"
+    run_config(config, folder, **some)
+    assert len(list((folder / "zoo").glob("*.npz"))) == 3
     table = pd.read_csv(folder / "comparison.csv")
     assert len(table) == 3 * 2
     trained = len((folder / "records.jsonl").read_text().splitlines())
@@ -93,7 +97,7 @@ def test_run_in_parts_and_report(config, tmp_path, capsys):
 
 def test_another_recipe_in_the_same_folder(config, tmp_path):
     folder = tmp_path / "out"
-    params = {"only": ["class-balanced random"], "budgets": [0.1], "seeds": [0], "verbose": 0}
+    params = {"only": ["proxy"], "budgets": [0.1], "seeds": [0], "verbose": 0}
     first = run_config(config, folder, **params)
     longer = tmp_path / "longer.toml"
     text = config.read_text().replace("[compare]", "[compare]\nrecipe = { min_steps = 40 }")
@@ -295,6 +299,7 @@ def test_selectors_of_a_file():
         ("stem_channels = 4", 'name = "Nowhere"', "name must be one of .*got 'Nowhere'"),
         ("stem_channels = 4", "stem = 4", r"\[space\] must be among .*got \['stem'\]"),
         ("[compare]", "[compare]\nrecipe = {steps = 1}", r"\[compare\] recipe .* got \['steps'\]"),
+        ("[compare]", "[compare]\nrecipe = 3", r"\[compare\] recipe must be a table .* got 3"),
         ('soft_targets = "net"', 'soft_targets = "RS2"', r"soft_targets must be one of .*'net'"),
         ('class = "Random"', 'class = "Architecture"', "must be one of .*got 'Architecture'"),
         ('stratify = "equal"', 'stratify = "equl"', "'class-balanced random'.*'stratify'"),

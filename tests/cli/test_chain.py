@@ -8,6 +8,8 @@ import pytest
 
 from sksubsel import ArchitectureEncoder, ModelApproximator, SubSelNet, cli
 from sksubsel.cli._architectures import read_architectures
+from sksubsel.cli._data import read_data
+from sksubsel.cli._zoo_folder import ZooFolder
 from sksubsel.datasets import load_digits_images
 from sksubsel.zoo import training, zoo
 
@@ -43,6 +45,25 @@ def folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def inside(folder, monkeypatch):
     monkeypatch.chdir(folder)
+
+
+def test_a_zoo_in_stratified_batches(capsys, tmp_path):
+    """And one begun before there were any goes on as it was begun."""
+    made = {}
+    for name, more in (("stratified", ["--stratify-batches"]), ("old", [])):
+        argv = [str(tmp_path / name) if word == "zoo" else word for word in ZOO] + more
+        run(capsys, "zoo", "digits.npz", *argv)
+        data = read_data("digits.npz", None, None, None)
+        _, made[name] = ZooFolder(tmp_path / name).load(*data, device="cpu")
+    assert made["stratified"].estimator_.stratify_batches
+    assert (made["old"].predictions_ != made["stratified"].predictions_).any()
+    settings = tmp_path / "old" / "zoo.json"
+    content = json.loads(settings.read_text())
+    assert content["settings"]["recipe"].pop("stratify_batches") is False
+    settings.write_text(json.dumps(content))
+    assert run(capsys, "zoo", "digits.npz", *argv)["n_trained"] == 4
+    assert cli.main(["zoo", "digits.npz", *argv, "--stratify-batches"]) == 1
+    assert "'stratify_batches': True" in capsys.readouterr().err
 
 
 def test_zoo_goes_on(folder, capsys, monkeypatch):

@@ -12,6 +12,8 @@ from torch import nn
 
 from sksubsel import ArchitectureClassifier
 from sksubsel.architectures import Architecture
+from sksubsel.baselines import SubsetCallback
+from sksubsel.baselines.adaptive import RS2Strategy
 from sksubsel.datasets import load_digits_images
 from sksubsel.spaces import NASBench101
 from sksubsel.zoo import ArchitectureRegressor
@@ -423,7 +425,7 @@ def test_mixed_precision_has_no_effect_on_the_cpu(data):
         {"gradient_clip": 1e-3},
         {"lr": 1e-3},
         {"batch_size": 10},
-        {"stratify_batches": True},
+        {"stratify_batches": False},
         {"random_state": 1},
     ],
     ids=str,
@@ -469,6 +471,16 @@ def test_every_setting_of_some_optimizers_and_schedules_has_an_effect(data, para
 def test_settings_out_of_range(data, params):
     with pytest.raises(ValueError, match=f"The '{next(iter(params))}' parameter of Arch"):
         _classifier(**params).fit(*data)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_callbacks_that_are_none(data, named):
+    strategy = RS2Strategy()
+    entry = ("selection", strategy) if named else strategy
+    with pytest.raises(TypeError, match="callbacks must be skorch callbacks; got RS2Strategy"):
+        _classifier(callbacks=[entry]).fit(*data)
+    callback = SubsetCallback(strategy, budget=20)
+    assert _classifier(callbacks=[("selection", callback), _Labels]).fit(*data).n_parameters_
 
 
 def test_no_cuda_device(data, monkeypatch):
@@ -517,9 +529,9 @@ def test_targets_that_are_no_classes(data):
 
 def test_same_seed_same_bits_and_global_generators_untouched(data):
     torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
-    first, stratified = _proba(data), _proba(data, stratify_batches=True)
+    first, by_chance = _proba(data), _proba(data, stratify_batches=False)
     np.testing.assert_array_equal(first, _proba(data))
-    np.testing.assert_array_equal(stratified, _proba(data, stratify_batches=True))
+    np.testing.assert_array_equal(by_chance, _proba(data, stratify_batches=False))
     assert torch.equal(torch_before, torch.get_rng_state())
     np.testing.assert_array_equal(numpy_before, np.random.get_state()[1])
     instance = _proba(data, random_state=np.random.RandomState(0))
