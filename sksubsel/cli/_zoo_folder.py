@@ -134,9 +134,10 @@ class ZooFolder:
 
         Where the space has no parameters, its networks are the small ones of `PROXY_PARAMS`.
         """
-        cls, recipe = ArchitectureClassifier, dict(settings["recipe"])
-        if type_of_target(y) == "continuous":
-            cls = ArchitectureRegressor
+        continuous = type_of_target(y) == "continuous"
+        cls = ArchitectureRegressor if continuous else ArchitectureClassifier
+        recipe = dict(settings["recipe"])
+        if continuous:
             del recipe["stratify_batches"]
         space = settings["space"]
         build = make_space(space).build if len(space) > 1 and "name" in space else None
