@@ -35,6 +35,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import train_test_split
 
 from sksubsel.baselines import Random
+from sksubsel.zoo.folders import write_atomically
 
 RARE = 0.05 ** (np.arange(10) / 9)  # share of a class's images that are kept
 VARIANTS = {  # data, shares drawn, what the recipe has different
@@ -76,7 +77,7 @@ def run(case, kind, share, seed, store):
             )
             found.append(float(balanced_accuracy_score(y_judge, model.predict(X_judge))))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(found))
+        write_atomically(path, lambda file: file.write(json.dumps(found).encode()))
     return json.loads(path.read_text())
 
 

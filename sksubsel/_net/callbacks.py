@@ -10,7 +10,23 @@ from skorch.callbacks import Callback
 from sksubsel._net.tensors import TrainingSubset
 from sksubsel._parallel import Progress
 
-__all__ = ["Callback", "EpochBar", "EpochEnd", "StepSchedule", "Turns"]
+__all__ = ["Callback", "EpochBar", "EpochEnd", "StepSchedule", "Turns", "check_callbacks"]
+
+
+def check_callbacks(callbacks) -> None:
+    """Raise TypeError for what skorch would only stumble over in the training."""
+    for entry in callbacks or []:
+        named = isinstance(entry, (tuple, list)) and len(entry) == 2
+        one = entry[1] if named else entry
+        if named and one is None:  # skorch's way to switch one off
+            continue
+        kind = one if isinstance(one, type) else type(one)
+        if not issubclass(kind, Callback):
+            hint = " (what selects goes into a SubsetCallback)" if hasattr(one, "select") else ""
+            raise TypeError(
+                "callbacks must hold instances or classes of skorch.callbacks.Callback, or pairs "
+                f"(name, callback); got {entry!r}{hint}"
+            )
 
 
 class StepSchedule(Callback):

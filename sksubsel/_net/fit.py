@@ -6,7 +6,7 @@ import torch
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
-from sksubsel._net.callbacks import StepSchedule
+from sksubsel._net.callbacks import StepSchedule, check_callbacks
 from sksubsel._net.net import Net
 from sksubsel._net.tensors import Tensors, is_map
 from sksubsel._net.torch_state import seeded, torch_threads
@@ -107,7 +107,13 @@ def fit_net(
     -------
     Net
         In evaluation mode; it holds no training data.
+
+    Raises
+    ------
+    TypeError
+        If something among `callbacks` is none.
     """
+    check_callbacks(callbacks)
     if strata is not None and not shuffle:
         raise ValueError("strata must be None without shuffle")
     dataset = Tensors(_to(inputs, device), _to(targets, device), _to(sample_weight, device))

@@ -97,7 +97,8 @@ class ZooFolder:
             if content["format"] != _FORMAT:
                 raise ValueError(f"its format is {content['format']}")
             settings = dict(content["settings"])
-            settings["recipe"].setdefault("stratify_batches", False)  # of before it was known
+            # that of a folder of before there was a choice lacks it
+            settings["recipe"] = {"stratify_batches": False, **settings["recipe"]}
             return settings, bool(content["finished"])
         except FileNotFoundError as error:
             raise ValueError(
@@ -137,8 +138,10 @@ class ZooFolder:
         continuous = type_of_target(y) == "continuous"
         cls = ArchitectureRegressor if continuous else ArchitectureClassifier
         recipe = dict(settings["recipe"])
-        if continuous:
-            del recipe["stratify_batches"]
+        if continuous and recipe.pop("stratify_batches"):
+            raise ValueError(
+                "--stratify-batches must be left out for a regression, whose targets are no classes"
+            )
         space = settings["space"]
         build = make_space(space).build if len(space) > 1 and "name" in space else None
         return ModelZoo(

@@ -49,9 +49,10 @@ from sksubsel.cli._options import (
 def compare(
     config, folder, only, budgets, seeds, validation, labels_only, reference, n_jobs, device
 ):
-    """Train the zoo and what each selector chooses, as the file CONFIG says, and report.
+    """Train what each selector chooses, as the file CONFIG says, and report.
 
-    A stopped run goes on where it was. --only, --budgets and --seeds take one or several values.
+    The zoo is trained first where a SubSelNet is among them or gives soft targets. A stopped run
+    goes on where it was. --only, --budgets and --seeds take one or several values.
     """
     from sksubsel.benchmark.run import run_config, table_path
     from sksubsel.cli._comparison import Comparison

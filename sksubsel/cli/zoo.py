@@ -127,8 +127,8 @@ def zoo(data, labels, target, image_size, store, space, space_options, n_archite
         "seed": seed,
     }
     folder = ZooFolder(store)
-    archs = folder.begin(settings, draw)
     made = folder.make(settings, y, n_jobs=n_jobs, device=device, verbose=verbosity())
+    archs = folder.begin(settings, draw)
     start = time.perf_counter()
     with counted(TrainingFailedWarning) as failed:
         made = made.fit(archs, X, y)

@@ -13,7 +13,7 @@ from sklearn.utils import assert_all_finite, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from sksubsel._net import Callback, epochs_of, fit_net, predict_net, seeded
+from sksubsel._net import epochs_of, fit_net, predict_net, seeded
 from sksubsel._validation import check_device
 from sksubsel.architectures import as_architecture
 from sksubsel.base import InstancesMixin
@@ -230,14 +230,6 @@ class ArchitectureEstimator(InstancesMixin, BaseEstimator):
         return out.float().numpy()
 
     def _check_fit(self, X, y, sample_weight) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        for entry in self.callbacks or []:
-            one = entry[-1] if isinstance(entry, tuple) else entry  # some have a name
-            kind = one if isinstance(one, type) else type(one)
-            if not issubclass(kind, Callback):
-                raise TypeError(
-                    f"callbacks must be skorch callbacks; got {one!r} (a strategy goes into one: "
-                    "SubsetCallback(strategy))"
-                )
         X = self._check_instances(X, reset=True)
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")

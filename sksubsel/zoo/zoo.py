@@ -228,26 +228,13 @@ class ModelZoo(BaseEstimator):
         if self.keep_weights and self.store is None:
             raise ValueError("store must be given where keep_weights=True; got None")
         chosen = self._begin(archs, X, y, X_val, y_val)
-        store, seed = None, self._seed
-        if self.store is not None:
-            settings = recipe_settings(self.estimator_, _NOT_CONTENT)
-            try:
-                key = digest(
-                    self.X_, self.y_, self.X_val_, self.y_val_, settings, self.n_seeds, seed
-                )
-            except TypeError as error:
-                raise TypeError(
-                    f"with a store, the estimator's parameters must be picklable; {error}"
-                ) from error
-            store = Store(self.store, key, seed, self.keep_weights)
-        for name in ("_store", "_appended"):  # of a fit before
-            self.__dict__.pop(name, None)
+        store = None if self.store is None else self._open_store()
         if self.keep_weights:
             self._store = store
         unique = {architecture_key(arch): arch for arch in (self.architectures_[i] for i in chosen)}
         keys = [architecture_key(self.architectures_[i]) for i in chosen]
         stack = OutputStack(len(unique), self._folder())
-        records = self._records(unique, store, seed, stack)
+        records = self._records(unique, store, self._seed, stack)
         self.errors_ = {
             int(i): records[key]["error"] for i, key in zip(chosen, keys) if "error" in records[key]
         }
@@ -285,14 +272,33 @@ class ModelZoo(BaseEstimator):
             kept = kept_seed(self.store)  # so that a run without a seed resumes, too
             seed = seed if kept is None else kept
         self._seed = seed
+        for name in ("_store", "_appended", "_to_train"):  # of a fit before
+            self.__dict__.pop(name, None)
         return self._choose()
 
+    def _open_store(self):
+        settings = recipe_settings(self.estimator_, _NOT_CONTENT)
+        try:
+            key = digest(
+                self.X_, self.y_, self.X_val_, self.y_val_, settings, self.n_seeds, self._seed
+            )
+        except TypeError as error:
+            raise TypeError(
+                f"with a store, the estimator's parameters must be picklable; {error}"
+            ) from error
+        return Store(self.store, key, self._seed, self.keep_weights)
+
     def _without_training(self, archs, X, y):
-        """Instances and recipe, for `train` and comparisons of what asks no trained network."""
-        self.trained_, self.errors_ = self._begin(archs, X, y, None, None), {}
+        """Data and recipe alone, for `train` and comparisons of what asks no trained network."""
+        self._to_train = self._begin(archs, X, y, None, None).astype(np.int64)
+        if self.store is not None and kept_seed(self.store) is not None:
+            self._open_store()  # raises if it is of other data or another recipe
+        self.trained_, self.errors_ = np.empty(0, dtype=np.int64), {}
+        self._rows = self.trained_
         n_outputs = 1 if self.classes_ is None else len(self.classes_)
-        self._rows = np.arange(0)
         self._base = np.empty((0, len(self.y_), n_outputs), dtype=np.float16)
+        for name in _PER_ARCHITECTURE:
+            setattr(self, name, np.empty(0))
         return self
 
     @property
@@ -331,6 +337,7 @@ class ModelZoo(BaseEstimator):
         part._rows = self._rows[kept]
         for name in _PER_ARCHITECTURE:
             setattr(part, name, getattr(self, name)[kept])
+        part.__dict__.pop("_to_train", None)
         part.errors_ = {k: self.errors_[i] for k, i in enumerate(index) if i in self.errors_}
         return part
 

@@ -606,30 +606,36 @@ def test_errors_of_records(tiny, selectors, tmp_path):
         run(tiny, {"x": lambda arch, budget, seed: np.array([150])}, budgets=(1,))
 
 
-def test_a_zoo_without_training_belongs_to_the_same_run(tiny):
+@pytest.mark.parametrize("n_pretrained", [None, 2])
+def test_a_zoo_without_training_belongs_to_the_same_run(tiny, n_pretrained):
     """Also where some of its networks cannot be trained, which it does not know."""
-    zoo = clone(tiny.zoo).set_params(on_error="warn", n_pretrained=None, store=None)
-    broken = Architecture(("input", "conv99x99", "output"), ((0, 1), (1, 2)), space="NASBench101")
-    archs = [tiny.archs[0], broken, tiny.archs[1]]
-    with pytest.warns(TrainingFailedWarning, match="1 of 3 architectures"):
+    zoo = clone(tiny.zoo).set_params(on_error="warn", n_pretrained=n_pretrained, store=None)
+    archs = tiny.archs[:4]
+    if n_pretrained is None:
+        ops = ("input", "conv99x99", "output")
+        archs = [*archs, Architecture(ops, ((0, 1), (1, 2)), space="NASBench101")]
+        with pytest.warns(TrainingFailedWarning, match="1 of 5 architectures"):
+            trained = clone(zoo).fit(archs, tiny.X, tiny.y)
+    else:
         trained = clone(zoo).fit(archs, tiny.X, tiny.y)
-    untrained = clone(zoo)._without_training(archs, tiny.X, tiny.y)
-    assert trained.trained_.tolist() == [0, 2] and untrained.trained_.tolist() == [0, 1, 2]
-    keys = [run_key(one, tiny.unseen, tiny.X_test, tiny.y_test) for one in (trained, untrained)]
-    assert keys[0] == keys[1]
-    assert run_key(trained[[0, 2]], tiny.unseen, tiny.X_test, tiny.y_test) != keys[0]
-    table = compare(
-        {"random": Random()},
-        tiny.unseen,
-        untrained,
-        tiny.X_test,
-        tiny.y_test,
-        budgets=(20,),
-        seeds=(0,),
+    untrained, fewer = (
+        clone(zoo).set_params(n_pretrained=n)._without_training(archs, tiny.X, tiny.y)
+        for n in (n_pretrained, 1)
     )
+    assert len(trained.trained_) == (n_pretrained or 4) and len(untrained.trained_) == 0
+    keys = [
+        run_key(one, tiny.unseen, tiny.X_test, tiny.y_test) for one in (trained, untrained, fewer)
+    ]
+    assert keys[0] == keys[1] != keys[2]
+    table = compare(
+        {"random": Random()}, tiny.unseen, untrained, tiny.X_test, tiny.y_test,
+        budgets=(20,), seeds=(0,),
+    )  # fmt: skip
     assert len(table) == 2 * len(tiny.unseen)
     both = [one.train(tiny.unseen[0], [0, 50, 100, 149]) for one in (trained, untrained)]
     np.testing.assert_array_equal(*(model.predict_proba(tiny.X_test) for model in both))
+    part = untrained[[0, 1]]
+    assert len(part) == 2 and part.predictions_.shape[:2] == (0, len(tiny.y))
 
 
 def test_a_table_from_records_alone(recorded, tmp_path):

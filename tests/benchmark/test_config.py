@@ -15,6 +15,7 @@ from sksubsel.benchmark.run import ForAnotherKind, fit_zoo
 from sksubsel.cli import main
 from sksubsel.datasets import ImageFiles, ImageTransform, load_digits_images
 from sksubsel.spaces import MLP, Transformer
+from sksubsel.zoo.store import ForeignStoreError
 
 PROTOCOLS = Path(__file__).parents[2] / "benchmarks" / "protocol"
 
@@ -106,6 +107,18 @@ def test_another_recipe_in_the_same_folder(config, tmp_path):
     assert (first.n_selected == second.n_selected).all()
     assert (first.accuracy != second.accuracy).any()
     assert len(pd.read_csv(folder / "comparison.csv")) == len(pd.read_csv(folder / "longer.csv"))
+
+
+def test_another_zoo_in_the_same_folder(config, tmp_path):
+    """It is refused also by a run that asks for none, or two would be in one table."""
+    folder = tmp_path / "out"
+    params = {"budgets": [0.1], "seeds": [0], "verbose": 0, "soft_targets": False}
+    run_config(config, folder, only=["proxy"], **params)
+    table = (folder / "comparison.csv").read_text()
+    config.write_text(config.read_text().replace("max_epochs = 1\n", "max_epochs = 2\n", 1))
+    with pytest.raises(ForeignStoreError, match="other data, labels or training settings"):
+        run_config(config, folder, only=["class-balanced random"], **params)
+    assert (folder / "comparison.csv").read_text() == table
 
 
 def test_command(config, tmp_path, monkeypatch, capsys):

@@ -66,6 +66,16 @@ def test_a_zoo_in_stratified_batches(capsys, tmp_path):
     assert "'stratify_batches': True" in capsys.readouterr().err
 
 
+def test_a_regression_has_no_classes_to_stratify_by(capsys, tmp_path):
+    X = load_digits_images(return_X_y=True)[0][:60]
+    np.savez(tmp_path / "data.npz", X=X, y=X.mean(axis=(1, 2, 3)))
+    argv = [str(tmp_path / "zoo") if word == "zoo" else word for word in ZOO]
+    assert cli.main(["zoo", str(tmp_path / "data.npz"), *argv, "--stratify-batches"]) == 1
+    assert "--stratify-batches must be left out for a regression" in capsys.readouterr().err
+    assert not (tmp_path / "zoo").exists()
+    assert cli.main(["zoo", str(tmp_path / "data.npz"), *argv]) == 0
+
+
 def test_zoo_goes_on(folder, capsys, monkeypatch):
     """Nothing that is in the store is trained again; what is missing is."""
     trained = []

@@ -425,7 +425,7 @@ def test_mixed_precision_has_no_effect_on_the_cpu(data):
         {"gradient_clip": 1e-3},
         {"lr": 1e-3},
         {"batch_size": 10},
-        {"stratify_batches": False},
+        {"stratify_batches": True},
         {"random_state": 1},
     ],
     ids=str,
@@ -473,14 +473,19 @@ def test_settings_out_of_range(data, params):
         _classifier(**params).fit(*data)
 
 
-@pytest.mark.parametrize("named", [False, True])
-def test_callbacks_that_are_none(data, named):
-    strategy = RS2Strategy()
-    entry = ("selection", strategy) if named else strategy
-    with pytest.raises(TypeError, match="callbacks must be skorch callbacks; got RS2Strategy"):
+@pytest.mark.parametrize(
+    "entry", [RS2Strategy(), ("selection", RS2Strategy()), "x", (), (_Labels(),), None], ids=repr
+)
+def test_callbacks_that_are_no_callbacks(data, entry):
+    with pytest.raises(TypeError, match="callbacks must hold instances or classes of") as caught:
         _classifier(callbacks=[entry]).fit(*data)
-    callback = SubsetCallback(strategy, budget=20)
-    assert _classifier(callbacks=[("selection", callback), _Labels]).fit(*data).n_parameters_
+    assert ("goes into a SubsetCallback" in str(caught.value)) == ("RS2" in repr(entry))
+
+
+def test_callbacks_as_skorch_takes_them(data):
+    chosen = ("selection", SubsetCallback(RS2Strategy(), budget=20))
+    model = _classifier(callbacks=[chosen, _Labels, ["labels", _Labels()], ("off", None)])
+    assert model.fit(*data).history_[-1]["n_train"] == 20
 
 
 def test_no_cuda_device(data, monkeypatch):
@@ -529,9 +534,9 @@ def test_targets_that_are_no_classes(data):
 
 def test_same_seed_same_bits_and_global_generators_untouched(data):
     torch_before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
-    first, by_chance = _proba(data), _proba(data, stratify_batches=False)
+    first, stratified = _proba(data), _proba(data, stratify_batches=True)
     np.testing.assert_array_equal(first, _proba(data))
-    np.testing.assert_array_equal(by_chance, _proba(data, stratify_batches=False))
+    np.testing.assert_array_equal(stratified, _proba(data, stratify_batches=True))
     assert torch.equal(torch_before, torch.get_rng_state())
     np.testing.assert_array_equal(numpy_before, np.random.get_state()[1])
     instance = _proba(data, random_state=np.random.RandomState(0))
