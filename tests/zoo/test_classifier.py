@@ -474,7 +474,9 @@ def test_settings_out_of_range(data, params):
 
 
 @pytest.mark.parametrize(
-    "entry", [RS2Strategy(), ("selection", RS2Strategy()), "x", (), (_Labels(),), None], ids=repr
+    "entry",
+    [RS2Strategy(), ("selection", RS2Strategy()), "x", (), (_Labels(),), None],
+    ids=["strategy", "named", "text", "empty", "nameless", "none"],
 )
 def test_callbacks_that_are_no_callbacks(data, entry):
     with pytest.raises(TypeError, match="callbacks must hold instances or classes of") as caught:
