@@ -58,9 +58,9 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
     stratify_batches : bool, default=False
         Whether the classes of y are dealt out evenly, so that each batch has them in the
         proportions of all (also where there are soft targets), as far as a batch can. What is left
-        to chance in a gradient is then within classes [1]_. Small convolutional networks that see
-        the rows a few times gain by it, and where classes are rare; networks that see them tens of
-        times gain nothing or lose.
+        to chance in a gradient is then within classes [1]_. Networks that see the rows a few times
+        gain by it, convolutional ones most, and nearly all where classes are rare; those that see
+        balanced classes 80 times or more gain nothing or lose.
     classes : array-like of shape (C,) or None, default=None
         All labels there are, so that a network trained on a subset that lacks one still has its
         output. None takes those in y.
