@@ -181,6 +181,16 @@ def of_pool(method, proba, features, y, seed, **params):
     return lambda budget: index.select(proba, budget).rows
 
 
+def gain_cells(gains):
+    """Texts of gains (seeds, columns): mean and error over seeds, * p < .05 in a t-test of them."""
+    errors = gains.std(axis=0, ddof=1) / np.sqrt(len(gains))
+    stars = ["*" if p < 0.05 else " " for p in ttest_1samp(gains, 0).pvalue]
+    return [
+        f"{gain:+.2f} +- {error:.2f}{star}"
+        for gain, error, star in zip(gains.mean(axis=0), errors, stars)
+    ]
+
+
 def print_gains(title, found, budgets, seeds, base):
     """A table of points over the method `base`, a line a method.
 
@@ -198,14 +208,9 @@ def print_gains(title, found, budgets, seeds, base):
     print(f"{'':28s}" + "".join(f"{budget:>16.0%}" for budget in budgets))
     for method, values in found.items():
         gains = (100 * values[..., 0] - reference).mean(axis=2)  # (seeds, budgets)
-        errors = gains.std(axis=0, ddof=1) / np.sqrt(len(gains))
         cells = [f"({value:.2f})" for value in reference.mean(axis=(0, 2))]
         if method != base:
-            stars = ["*" if p < 0.05 else " " for p in ttest_1samp(gains, 0).pvalue]
-            cells = [
-                f"{gain:+.2f} +- {error:.2f}{star}"
-                for gain, error, star in zip(gains.mean(axis=0), errors, stars)
-            ]
+            cells = gain_cells(gains)
         slowest = values[..., 1].max()
         print(f"{method:28s}" + "".join(f"{cell:>16s}" for cell in cells) + f"  {slowest:.1f} s")
 

@@ -27,10 +27,9 @@ from pathlib import Path
 
 import numpy as np
 from _machine import describe
-from _pool import fit
+from _pool import fit, gain_cells
 from design_comparison import CASES, load
 from joblib import Parallel, delayed
-from scipy.stats import ttest_1samp
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import train_test_split
 
@@ -89,14 +88,10 @@ def report(case, judged, shares, found):
     print(f"\n{case}: points of balanced accuracy gained (by chance); * p < .05, paired t-test")
     print(f"{'':12s}" + "".join(f"{share:>24.0%}" for share in shares))
     for name, values in (*zip(judged, found), ("mean", found.mean(axis=0))):
-        gains = 100 * (values[..., 1] - values[..., 0])  # (shares, seeds)
-        errors = gains.std(axis=1, ddof=1) / np.sqrt(gains.shape[1])
-        stars = ["*" if p < 0.05 else " " for p in ttest_1samp(gains, 0, axis=1).pvalue]
+        by_chance, stratified = 100 * values.T  # (seeds, shares) each
         cells = [
-            f"{gain:+.2f} +- {error:.2f}{star} ({chance:.1f})"
-            for gain, error, star, chance in zip(
-                gains.mean(axis=1), errors, stars, 100 * values[..., 0].mean(axis=1)
-            )
+            f"{cell} ({chance:.1f})"
+            for cell, chance in zip(gain_cells(stratified - by_chance), by_chance.mean(axis=0))
         ]
         print(f"{name:12s}" + "".join(f"{cell:>24s}" for cell in cells), flush=True)
 

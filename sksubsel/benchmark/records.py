@@ -127,12 +127,9 @@ def validation_key(validation) -> str:
 def run_key(zoo, archs, X_test, y_test, validation=None) -> str:
     """Digest of what is the same for all rows of a table: also the zoo and the architectures."""
     keys = [architecture_key(arch) for arch in archs]
-    trained = getattr(zoo, "_to_train", None)
-    if trained is None:  # those that failed, too: who has trained none does not know of them
-        trained = zoo.trained_
-        if zoo.errors_:
-            trained = np.union1d(trained, list(zoo.errors_))
-    same = recipe_key(zoo, X_test, y_test), _zoo(zoo, trained), keys
+    # those to train, whether or not they were: with no SubSelNet to run a zoo has none trained
+    chosen = np.union1d(zoo.trained_, np.array(list(zoo.errors_), dtype=np.int64))
+    same = recipe_key(zoo, X_test, y_test), _zoo(zoo, chosen), keys
     return joblib.hash(same if validation is None else (*same, validation_key(validation)))
 
 

@@ -272,7 +272,7 @@ class ModelZoo(BaseEstimator):
             kept = kept_seed(self.store)  # so that a run without a seed resumes, too
             seed = seed if kept is None else kept
         self._seed = seed
-        for name in ("_store", "_appended", "_to_train"):  # of a fit before
+        for name in ("_store", "_appended"):  # of a fit before
             self.__dict__.pop(name, None)
         return self._choose()
 
@@ -290,10 +290,11 @@ class ModelZoo(BaseEstimator):
 
     def _without_training(self, archs, X, y):
         """Data and recipe alone, for `train` and comparisons of what asks no trained network."""
-        self._to_train = self._begin(archs, X, y, None, None).astype(np.int64)
+        chosen = self._begin(archs, X, y, None, None)
         if self.store is not None and kept_seed(self.store) is not None:
             self._open_store()  # raises if it is of other data or another recipe
-        self.trained_, self.errors_ = np.empty(0, dtype=np.int64), {}
+        self.trained_ = np.empty(0, dtype=np.int64)
+        self.errors_ = {int(place): "not trained, for nothing asked for it" for place in chosen}
         self._rows = self.trained_
         n_outputs = 1 if self.classes_ is None else len(self.classes_)
         self._base = np.empty((0, len(self.y_), n_outputs), dtype=np.float16)
@@ -337,7 +338,6 @@ class ModelZoo(BaseEstimator):
         part._rows = self._rows[kept]
         for name in _PER_ARCHITECTURE:
             setattr(part, name, getattr(self, name)[kept])
-        part.__dict__.pop("_to_train", None)
         part.errors_ = {k: self.errors_[i] for k, i in enumerate(index) if i in self.errors_}
         return part
 
