@@ -122,6 +122,23 @@ def check_finite(array: np.ndarray, name: str, kind: str = "") -> None:
             )
 
 
+def check_probabilities(proba: np.ndarray, name: str) -> None:
+    """Raise ValueError unless the last axis of a finite array is of probabilities.
+
+    Sums are allowed to be off by 0.05: those of many classes in float16 are by some thousandths.
+    """
+    if proba.size == 0:
+        return
+    if proba.min() < 0:
+        raise ValueError(f"{name} must be probabilities, at least 0; got {proba.min():.4g}")
+    totals = proba.sum(axis=-1, dtype=np.float32)
+    if np.abs(totals - 1).max() > 0.05:
+        raise ValueError(
+            f"{name} must be probabilities, which sum to 1 over the classes; got sums from "
+            f"{totals.min():.4g} to {totals.max():.4g}"
+        )
+
+
 def check_X(X, name: str = "X") -> np.ndarray:
     """Instances as an array of shape (N, F) or (N, channels, height, width), not copied if numeric.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -131,7 +132,18 @@ class BaseSelector(InstancesMixin, BaseEstimator, ABC):
         ValueError
             If lengths differ, values are not finite, `budget` is out of range, or labels are
             needed and not given.
+        TypeError
+            If the selector does not take one of `fit_params`.
         """
+        own = inspect.signature(self._rank).parameters
+        if any(kind.kind == inspect.Parameter.VAR_KEYWORD for kind in own.values()):
+            own = {**own, **fit_params}
+        strange = sorted(fit_params.keys() - own.keys())
+        if strange:
+            takes = ["X", "y", *(name for name in own if name not in ("X", "y", "budget"))]
+            raise TypeError(
+                f"fit of the selector {type(self).__name__} takes {', '.join(takes)}; got {strange}"
+            )
         X, y = self._check_data(X, y)
         n_samples = X.shape[0]
         budget = check_budget(self.budget, n_samples)

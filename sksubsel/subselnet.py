@@ -251,6 +251,8 @@ class SubSelNet(TransformerMixin, BaseEstimator):
                 raise ValueError("y must be None where a zoo is given: it holds the labels")
             zoo = X
             zoo.check_architectures(archs)
+            if len(zoo.trained_) == 0:
+                raise ValueError("zoo must hold at least one trained architecture; got none")
             check_budget(selector.budget, len(zoo.y_))
         else:
             if y is None:
@@ -538,7 +540,8 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         -------
         ndarray of shape (B, C) or (K, B, C), float32
             For ``ArchitectureClassifier.fit(X[rows], y[rows], soft_targets=...)`` or
-            ``ModelZoo.train(arch, rows, soft_targets)``.
+            ``ModelZoo.train(arch, rows, soft_targets)``. Of a regression the predicted targets,
+            with C = 1, for ``ArchitectureRegressor.fit(X[rows], soft_targets[:, 0])``.
 
         Raises
         ------

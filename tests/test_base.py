@@ -51,7 +51,8 @@ def test_fit_params_reach_the_child():
     assert FirstColumn(1).fit(X, bonus=bonus).sample_indices_.tolist() == [2]
     part, _ = FirstColumn(1).fit_resample(X, bonus=bonus)
     assert part.tolist() == [[1.0]]
-    with pytest.raises(TypeError, match="malus"):
+    rule = r"fit of the selector FirstColumn takes X, y, bonus; got \['malus'\]"
+    with pytest.raises(TypeError, match=rule):
         FirstColumn(1).fit(X, malus=bonus)
 
 

@@ -125,6 +125,9 @@ def test_append_predictions(known, no_training, tmp_path):
     for bad in (given[:4], given[:, :59], given.astype(int), given[..., :9]):
         with pytest.raises(ValueError, match=r"shape \(A_trained, M, C\)=\(5, 60, 10\); got"):
             zoo.append(X, y, predictions=bad)
+    for bad, message in ((given - 0.2, "at least 0; got -0.1"), (given * 3, "sums from 3 to 3")):
+        with pytest.raises(ValueError, match=f"predictions must be probabilities.*{message}"):
+            zoo.append(X, y, predictions=bad)
     given[2, 3, 4] = np.nan
     with pytest.raises(ValueError, match="predictions must be finite"):
         zoo.append(X, y, predictions=given)

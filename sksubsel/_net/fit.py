@@ -6,6 +6,7 @@ import torch
 from skorch.callbacks import EarlyStopping
 from torch import nn
 
+from sksubsel._interrupts import interrupts_raised
 from sksubsel._net.callbacks import StepSchedule, check_callbacks
 from sksubsel._net.net import Net
 from sksubsel._net.tensors import Tensors, is_map
@@ -112,6 +113,8 @@ def fit_net(
     ------
     TypeError
         If something among `callbacks` is none.
+    KeyboardInterrupt
+        If it was interrupted; callbacks that raise it only end the training.
     """
     check_callbacks(callbacks)
     if strata is not None and not shuffle:
@@ -157,7 +160,7 @@ def fit_net(
         verbose=verbose,
         **extra,
     )
-    with seeded(seed, device), torch_threads(n_threads):
+    with seeded(seed, device), torch_threads(n_threads), interrupts_raised():
         net.fit(dataset)
     module.eval()
     net.train_split = None

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
+from sksubsel._interrupts import interrupts_raised
 from sksubsel._validation import check_finite
 from sksubsel.base import BaseSelector
 from sksubsel.baselines.adaptive.gradients import GradientRecorder, LastLayerGradients
@@ -212,7 +213,8 @@ class GradientSelector(BaseSelector):
                 return model.fit(standardise(X), y)
         model = seed_estimator(clone(self.estimator), seed, keep=True)
         X = X if isinstance(model, ArchitectureClassifier) else _flat(X)
-        return model.fit(X, self.classes_[y])  # labels, which `class_weight` may name
+        with interrupts_raised():
+            return model.fit(X, self.classes_[y])  # labels, which `class_weight` may name
 
 
 class _Standardise:

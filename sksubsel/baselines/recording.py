@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from sksubsel._interrupts import interrupts_raised
 from sksubsel._net import EpochEnd, forked_rng, predict_net, seeded
 from sksubsel.networks.proxy import build_proxy
 from sksubsel.zoo.batches import float_tensor
@@ -110,7 +111,10 @@ class Recorder:
         if isinstance(model, ArchitectureClassifier):
             self._train_network(model, y, n_epochs)
             return
-        with seeded(seed, _device(model)):  # what a model made with torch draws by
+        with (
+            seeded(seed, _device(model)),
+            interrupts_raised(),
+        ):  # what a model made with torch draws by
             if _is_skorch_net(model):
                 self._train_skorch_net(model, y, n_epochs)
             else:

@@ -11,7 +11,6 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from sksubsel import approximator, baselines, encoder, features, selector, spaces
-from sksubsel._validation import check_budget
 from sksubsel.base import BaseSelector
 from sksubsel.baselines import adaptive
 from sksubsel.benchmark.data import LOADERS, check_size
@@ -122,8 +121,7 @@ def read_config(path: str | Path) -> dict:
             raise ValueError(f"[compare] {key} must be a list of numbers; got {values!r}")
         if len(set(values)) < len(values):
             raise ValueError(f"[compare] {key} must be distinct; got {values!r}")
-    for budget in config["compare"]["budgets"]:
-        check_budget(budget, sys.maxsize)
+    _check_numbers(config["compare"]["budgets"], config["architectures"])
     recipe = set(ArchitectureClassifier().get_params()) - _OURS
     config["recipe"], config["zoo"] = config.get("recipe", {}), config.get("zoo", {})
     of_compared = config["compare"]["recipe"]
@@ -162,8 +160,8 @@ def read_config(path: str | Path) -> dict:
 def _read(path, extending=()):
     """Sections of a file and of those that it extends."""
     try:
-        config = tomllib.loads(path.read_text())
-    except tomllib.TOMLDecodeError as error:
+        config = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not TOML: {error}") from error
     check_names(config, _SECTIONS | {"extends"}, f"sections of {path}")
     extended = config.pop("extends", None)
@@ -189,6 +187,22 @@ def _read(path, extending=()):
     if all(isinstance(recipe, dict) for recipe in recipes) and any(recipes):
         merged["compare"]["recipe"] = {**recipes[0], **recipes[1]}
     return merged
+
+
+def _check_numbers(budgets, sizes):
+    """Budgets, and numbers of architectures to draw."""
+    for budget in budgets:
+        possible = budget >= 1 if isinstance(budget, int) else 0 < budget <= 1
+        if isinstance(budget, bool) or not possible:
+            raise ValueError(
+                f"[compare] budgets must be ints of at least 1 or floats in (0, 1]; got {budgets!r}"
+            )
+    for key, least in (("n_unseen", 0), ("n_validation", 0), ("n_seen", 1), ("seed", 0)):
+        number = sizes[key]
+        if not isinstance(number, int) or isinstance(number, bool) or number < least:
+            raise ValueError(
+                f"[architectures] {key} must be an int of at least {least}; got {number!r}"
+            )
 
 
 def _check_turns(name, options):

@@ -177,6 +177,11 @@ def compared_architectures(config):
 def _draw(config):
     """Architectures to compare on, and those seen."""
     sizes = config["architectures"]
+    judged = "n_unseen" if sizes["judge"] == "unseen" else "n_validation"
+    if sizes[judged] == 0:
+        raise ValueError(
+            f"[architectures] {judged} must be at least 1 where these are compared on; got 0"
+        )
     counts = [sizes["n_unseen"], sizes["n_validation"], sizes["n_seen"]]
     drawn = make_space(config["space"]).sample(sum(counts), random_state=sizes["seed"])
     unseen, validation, seen = (

@@ -38,7 +38,11 @@ def from_line(line: str) -> Architecture:
     except ValueError as error:
         raise ValueError(f"it is no JSON: {error}") from error
     if not isinstance(content, dict) or not {"ops", "edges"} <= content.keys() <= _FIELDS:
-        raise ValueError('it must be an object with "ops" and "edges"')
+        names = sorted(_FIELDS - {"ops", "edges"})
+        given = f"got {sorted(content)}" if isinstance(content, dict) else "got none"
+        raise ValueError(
+            f'it must be an object with "ops", "edges" and, of others, {names} at most; {given}'
+        )
     try:
         return Architecture(**content)
     except TypeError as error:

@@ -89,7 +89,7 @@ def _load(path):
     try:
         return np.load(path, allow_pickle=False)
     except _DAMAGED as error:
-        raise ValueError(f"{path} must be a .npy file of numbers: {error}") from error
+        raise ValueError(f"{path} must be a .npy file of numbers: {_why(error)}") from error
 
 
 def _from_npz(path):
@@ -100,7 +100,14 @@ def _from_npz(path):
                 raise ValueError(f"it lacks {sorted(missing)} and has {arrays.files}")
             return arrays["X"], arrays["y"]
     except _DAMAGED as error:
-        raise ValueError(f"{path} must be a .npz file with arrays X and y: {error}") from error
+        raise ValueError(
+            f"{path} must be a .npz file with arrays X and y: {_why(error)}"
+        ) from error
+
+
+def _why(error):
+    """NumPy takes whatever it does not know for a pickle, and names a parameter of its own."""
+    return "it has other content" if "allow_pickle" in str(error) else error
 
 
 def _from_parquet(path, target, called):

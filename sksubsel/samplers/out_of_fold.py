@@ -13,6 +13,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.utils import gen_batches
 
 from sksubsel._blas import one_blas_thread
+from sksubsel._interrupts import interrupts_raised
 from sksubsel._validation import check_finite
 from sksubsel.samplers.ridge import one_hot
 
@@ -76,7 +77,7 @@ def out_of_fold(
             out[rest, present[0]] = 1.0
             continue
         # for each fold anew, that other threads get a turn between
-        with one_blas_thread() if estimator is None else nullcontext():
+        with one_blas_thread() if estimator is None else nullcontext(), interrupts_raised():
             known, change = np.asarray(features[fit], dtype=np.float32), None
             if estimator is None:
                 change = _units(known)

@@ -53,6 +53,11 @@ def trace_module(module, example_inputs=None):
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"module must be a torch.nn.Module; got {type(module).__name__}")
+    if isinstance(module, torch.jit.ScriptModule):
+        raise TypeError(
+            "module must be a torch.nn.Module as it was before torch.jit, whose compiled code "
+            "cannot be traced; got a ScriptModule"
+        )
     args, kwargs = arguments(example_inputs)
     wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
     while isinstance(module, wrappers) or isinstance(getattr(module, "_orig_mod", None), nn.Module):

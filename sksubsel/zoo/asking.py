@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import clone
 
-from sksubsel._validation import check_finite
+from sksubsel._validation import check_finite, check_probabilities
 from sksubsel.zoo.training import outputs_of
 
 
@@ -27,8 +27,9 @@ def new_outputs(zoo, X, predictions=None):
     Raises
     ------
     ValueError
-        If `predictions` have another shape or are not finite, or no networks were kept; when they
-        are asked, if their weights cannot be read or what they say is not finite.
+        If `predictions` have another shape, are not finite or, of classes, no probabilities; if no
+        networks were kept, or, when they are asked, their weights cannot be read or what they say
+        is not finite.
     """
     shape = len(zoo.trained_), len(X), zoo.predictions_.shape[2]
     if predictions is None:
@@ -40,6 +41,8 @@ def new_outputs(zoo, X, predictions=None):
             f"{predictions.dtype} of shape {predictions.shape}"
         )
     check_finite(predictions, "predictions")
+    if zoo.classes_ is not None:
+        check_probabilities(predictions, "predictions")
     return predictions
 
 

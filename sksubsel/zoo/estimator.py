@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite, check_random_state, column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from torch import nn
 
 from sksubsel._net import epochs_of, fit_net, predict_net, seeded
 from sksubsel._validation import check_device
@@ -119,10 +121,10 @@ class ArchitectureEstimator(InstancesMixin, BaseEstimator):
                     "architecture must be given (or a build= that makes a network without one); "
                     "got None"
                 )
-            return self.build(None, in_shape, n_outputs)
+            return _built(self.build, None, in_shape, n_outputs)
         arch = as_architecture(self.architecture)
         if self.build is not None:
-            return self.build(arch, in_shape, n_outputs)
+            return _built(self.build, arch, in_shape, n_outputs)
         params = PROXY_PARAMS.get(arch.space, {})
         return build_network(arch, in_shape, n_outputs, **(self.network_params or params))
 
@@ -136,6 +138,9 @@ class ArchitectureEstimator(InstancesMixin, BaseEstimator):
         with seeded(seed, device):
             module = self._build(X.shape[1:], n_outputs)
         X, targets = float_tensor(X), torch.from_numpy(targets)
+        if self.build is not None:
+            with seeded(seed, device):
+                _check_outputs(module.to(device), X[:2].to(device), n_outputs)
         if batch_strata is not None:
             batch_strata = torch.from_numpy(batch_strata)
         weight = None
@@ -148,33 +153,34 @@ class ArchitectureEstimator(InstancesMixin, BaseEstimator):
             X, targets = X[fit], targets[fit]
             weight = None if weight is None else weight[fit]
             batch_strata = None if batch_strata is None else batch_strata[fit]
-        self.net_ = fit_net(
-            module,
-            X,
-            targets,
-            loss=loss,
-            max_epochs=self._n_epochs(len(X)),
-            batch_size=self.batch_size,
-            lr=self.lr,
-            optimizer=self.optimizer,
-            weight_decay=self.weight_decay,
-            momentum=self.momentum,
-            nesterov=self.nesterov,
-            schedule=self.schedule,
-            step_size=self.step_size,
-            gamma=self.gamma,
-            gradient_clip=self.gradient_clip,
-            sample_weight=weight,
-            valid=valid,
-            valid_scores=self._valid_scores,
-            early_stopping=self.n_iter_no_change if self.early_stopping else None,
-            mixed_precision=self.mixed_precision,
-            callbacks=self.callbacks,
-            device=device,
-            seed=seed,
-            verbose=self.verbose,
-            strata=batch_strata,
-        )
+        with _single_instances(len(X), self.batch_size):
+            self.net_ = fit_net(
+                module,
+                X,
+                targets,
+                loss=loss,
+                max_epochs=self._n_epochs(len(X)),
+                batch_size=self.batch_size,
+                lr=self.lr,
+                optimizer=self.optimizer,
+                weight_decay=self.weight_decay,
+                momentum=self.momentum,
+                nesterov=self.nesterov,
+                schedule=self.schedule,
+                step_size=self.step_size,
+                gamma=self.gamma,
+                gradient_clip=self.gradient_clip,
+                sample_weight=weight,
+                valid=valid,
+                valid_scores=self._valid_scores,
+                early_stopping=self.n_iter_no_change if self.early_stopping else None,
+                mixed_precision=self.mixed_precision,
+                callbacks=self.callbacks,
+                device=device,
+                seed=seed,
+                verbose=self.verbose,
+                strata=batch_strata,
+            )
         self.module_ = self.net_.module_
         self.history_ = epochs_of(self.net_)
         estimate_batch_norm(self.module_, X, self.net_.n_steps_, seed)
@@ -250,3 +256,38 @@ class ArchitectureEstimator(InstancesMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.non_deterministic = False
         return tags
+
+
+def _built(build, arch, in_shape, n_outputs):
+    module = build(arch, in_shape, n_outputs)
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"build must return a torch.nn.Module; got {type(module).__name__}")
+    return module
+
+
+@contextmanager
+def _single_instances(n_samples, batch_size):
+    """Say what batch normalisation cannot do with a batch of one instance."""
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ValueError(
+            "X must have at least two instances for each batch of a network with batch "
+            f"normalisation; got {n_samples} in batches of {batch_size}"
+        ) from error
+
+
+def _check_outputs(module, X, n_outputs):
+    """Raise ValueError unless a network has as many outputs as the loss and predictions need."""
+    with torch.no_grad():
+        output = module.eval()(X)
+    shape = (len(X), n_outputs)
+    if not isinstance(output, torch.Tensor) or output.shape != shape:
+        of = type(output).__name__
+        given = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {of}"
+        raise ValueError(
+            f"build must return a network whose output for {len(X)} instances is a tensor of shape "
+            f"(N, n_outputs)={shape}; got {given}"
+        )

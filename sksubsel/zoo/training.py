@@ -51,6 +51,11 @@ def train_on_rows(
     ArchitectureClassifier or ArchitectureRegressor
         Fitted.
     """
+    if soft_targets is not None and classes is None:
+        raise ValueError(
+            "soft_targets must be None in a regression, whose estimator takes values as y; got "
+            f"shape {np.shape(soft_targets)}"
+        )
     model = clone(estimator)
     model.set_params(architecture=arch, random_state=seed_of(arch, seed), **params)
     if on_epoch is not None:

@@ -509,6 +509,13 @@ class ModelZoo(BaseEstimator):
             raise ValueError(
                 f"y holds {self.task_} labels, which {type(estimator).__name__} is not made for"
             )
+        lacking = {"architecture", "random_state", "device"} - estimator.get_params().keys()
+        if lacking:
+            raise ValueError(
+                "estimator must train an architecture, as ArchitectureClassifier and "
+                f"ArchitectureRegressor do; {type(estimator).__name__} lacks the parameters "
+                f"{sorted(lacking)}"
+            )
         if self.device is not None:
             estimator.set_params(device=self.device)
         if self.task_ == "classification":

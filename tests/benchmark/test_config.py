@@ -317,7 +317,11 @@ def test_selectors_of_a_file():
         ('class = "Random"', 'class = "Architecture"', "must be one of .*got 'Architecture'"),
         ('stratify = "equal"', 'stratify = "equl"', "'class-balanced random'.*'stratify'"),
         ("budgets = [0.1, 0.3]", "budgets = 0.1", r"\[compare\] budgets must be a list"),
-        ("budgets = [0.1, 0.3]", "budgets = [5.0]", "budget must be"),
+        ("budgets = [0.1, 0.3]", "budgets = [5.0]", r"\[compare\] budgets must be .*got \[5.0\]"),
+        ("budgets = [0.1, 0.3]", "budgets = [true]", r"\[compare\] budgets must be ints"),
+        ("budgets = [0.1, 0.3]", "budgets = [0]", r"\[compare\] budgets must be ints"),
+        ("n_unseen = 2", "n_unseen = -1", r"\[architectures\] n_unseen .*0; got -1"),
+        ("n_seen =", "seed = 0.5\nn_seen =", r"\[architectures\] seed must be an int .*got 0.5"),
         ("seeds = [0, 1]", "seeds = [1, 1]", r"\[compare\] seeds must be distinct"),
         ("seeds = [0, 1]", "seeds = 3", r"\[compare\] seeds must be a list of numbers; got 3"),
         ("max_epochs = 1\n[zoo]", 'max_epochs = "3"\n[zoo]', "'max_epochs' parameter"),
@@ -582,3 +586,12 @@ def test_on_validation_architectures_and_instances(config, tmp_path, capsys):
         config.write_text(CONFIG.replace("[0.2, 0.1, 0.7]", wrong))
         with pytest.raises(ValueError, match="fractions must be three"):
             run_config(config, tmp_path / "out", validation=True)
+
+
+def test_no_architectures_to_compare_on(config, tmp_path):
+    config.write_text(config.read_text().replace("n_unseen = 2", "n_unseen = 0"))
+    with pytest.raises(ValueError, match=r"\[architectures\] n_unseen must be at least 1"):
+        run_config(config, tmp_path / "run", verbose=0)
+    config.write_text("[data\xe9".encode("latin-1").decode("latin-1"), encoding="latin-1")
+    with pytest.raises(ValueError, match="is not TOML: 'utf-8'"):
+        read_config(config)

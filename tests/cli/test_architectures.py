@@ -43,7 +43,8 @@ def test_files(tmp_path):
     ("name", "text", "message"),
     [
         ("a.jsonl", "{}", r"a.jsonl:1 must be an architecture: it must be an object"),
-        ("a.jsonl", '{"ops": ["a", "b"], "edges": [[0, 1]], "x": 1}', "it must be an object"),
+        ("a.jsonl", '{"ops": ["a", "b"], "edges": [[0, 1]], "x": 1}',
+         r"'attributes', 'space'.* at most; got .*'x'"),
         ("a.jsonl", '\n{"ops": ["a", "b"], "edges": [[0, 5]]}', "a.jsonl:2 must be"),
         ("a.jsonl", '{"ops": 3, "edges": []}', "ops must be a sequence"),
         ("a.jsonl", LIST, "hashable"),

@@ -606,6 +606,8 @@ def test_inputs_that_do_not_fit():
 def test_what_is_no_network():
     with pytest.raises(TypeError, match="module must be a torch.nn.Module; got function"):
         Architecture.from_module(lambda x: x)
+    with pytest.raises(TypeError, match="as it was before torch.jit"):
+        Architecture.from_module(torch.jit.trace(nn.Linear(2, 1), torch.rand(3, 2)))
     with pytest.raises(ValueError, match="output of Function does not depend on its input"):
         trace_function(lambda s, x: s.weight * 2)
     with pytest.raises(ValueError, match="Sequential is lazy, run it once"):

@@ -166,7 +166,7 @@ def test_soft_targets_replace_the_labels(data):
         (np.ones((120, 4)) / 4, r"shape \(N, C\)=\(120, 3\); got shape \(120, 4\)"),
         (np.ones((119, 3)) / 3, r"got shape \(119, 3\)"),
         (np.ones(120), r"got shape \(120,\)"),
-        (-np.ones((120, 3)), "must be probabilities"),
+        (-np.ones((120, 3)), "must be probabilities, at least 0; got -1"),
         (np.ones((120, 3)), "sum to 1 over the classes; got sums from 3 to 3"),
         (np.full((120, 3), np.nan), "soft_targets must be finite"),
     ],
@@ -522,6 +522,34 @@ def test_shapes_that_do_not_fit(data):
         model.predict(X[:, :, :4])
     with pytest.raises(NotFittedError):
         _classifier().predict(X)
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "given"),
+    [
+        (lambda *_: nn.Sequential(nn.Flatten(), nn.Linear(64, 4)), ValueError, r"\(2, 4\)"),
+        (lambda *_: nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), ValueError, r"\(2, 2\)"),
+        (lambda *_: nn.Sequential(nn.Conv2d(1, 3, 1)), ValueError, r"\(2, 3, 8, 8\)"),
+        (lambda *_: nn.LSTM(8, 3), ValueError, "a tuple"),
+        (lambda *_: 3, TypeError, "a torch.nn.Module; got int"),
+    ],
+    ids=["more", "fewer", "images", "several", "none"],
+)
+def test_networks_of_other_outputs(data, build, error, given):
+    X, y = data
+    X = X[:, 0] if given == "a tuple" else X
+    with pytest.raises(error, match=f"build must return .*{given}"):
+        _classifier(build=build).fit(X, y)
+
+
+def test_one_instance_and_batch_normalisation(data):
+    X, y = data
+    model = _classifier(build=slow_norm, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match="at least two instances for each batch.*got 1 in batches"):
+        model.fit(X[:1], y[:1])
+    with pytest.raises(ValueError, match="got 3 in batches of 2"):
+        model.set_params(batch_size=2).fit(X[:3], y[:3])
+    assert len(model.set_params(build=mlp).fit(X[:1], y[:1]).history_) == 3
 
 
 def test_one_class(data):

@@ -15,6 +15,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, train_test_split
 from torch import nn
 
@@ -540,6 +541,7 @@ def test_bad_validation_targets_of_a_regression(data, no_training):
         ({"n_seeds": 0}, _CELLS, ValueError, "n_seeds"),
         ({"estimator": ArchitectureRegressor()}, _CELLS, ValueError, "which ArchitectureRegressor"),
         ({"estimator": _estimator(device="cuda")}, _CELLS, ValueError, "no CUDA device"),
+        ({"estimator": LogisticRegression()}, _CELLS, ValueError, r"lacks .*\['architecture'"),
         ({}, [], ValueError, "at least one architecture"),
         ({}, _CELLS[0], TypeError, "wrap it"),
         ({}, [_CELLS[0], "cell"], TypeError, r"archs\[1\]"),
@@ -662,6 +664,8 @@ def test_regression(data):
     assert zoo.accuracies_[1] == pytest.approx(model.score(X_val, y_val), abs=1e-4)
     assert zoo.train_accuracies_[1] == pytest.approx(model.score(X, y), abs=1e-4)
     assert zoo.train(_CELLS[0], rows=np.arange(30)).predict(X).shape == (100,)
+    with pytest.raises(ValueError, match=r"soft_targets must be None in a regression.*\(30, 1\)"):
+        zoo.train(_CELLS[0], np.arange(30), zoo.predictions_[0, :30])
     default = ModelZoo(n_pretrained=1).fit(_CELLS[:1], X[:20], y[:20])
     assert isinstance(default.estimator_, ArchitectureRegressor)
 
