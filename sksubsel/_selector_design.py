@@ -17,9 +17,9 @@ __all__ = ["DesignSelection"]
 
 _MAX_LOG_CLASSES = 128  # beyond, a design's kernel is of the features alone: N x C may be large
 _MANY = 4  # rows chosen for each component of the kernel, from which a second opinion counts
-_WORTH = 0.02  # of the labels that it must set right in order to count for fewer rows, too
+_WORTH = 0.02  # of the labels that it must set right in order to count for fewer rows, too,
+_NOISY = 0.15  # or any of them where a larger share than this is wrong
 _MAX_JUDGED_CLASSES = 128  # that a small network is asked about
-_UNKNOWN_GAIN = _WORTH / 2  # of nets saved before it was measured: it counts for many rows alone
 _AT_ONCE = 65536  # rows
 
 
@@ -42,6 +42,7 @@ class DesignSelection:
     _standardised: Callable
     design_: DesignIndex | None
     oof_gain_: float | None
+    label_noise_: float | None
     _mean: np.ndarray | None
 
     def _fit_design(self, predictions, zoo, budget):
@@ -67,7 +68,7 @@ class DesignSelection:
         self._of_parts: dict[tuple[int, int, int], np.ndarray] = {}  # not in saved nets
         self._oof: np.ndarray | None = None
         if self.oof_weight == "auto" and self._has_judges:
-            self.oof_gain_ = self._second_opinion_gain()
+            self.oof_gain_, self.label_noise_ = self._second_opinion_gain()
             if self._oof_weight(self.n_samples_) == 0:
                 self._oof = None  # (N, C) that no number of rows has use for
         self.prepare(budget)
@@ -129,9 +130,9 @@ class DesignSelection:
             return float(self.oof_weight)
         if not self._has_judges:
             return 0.0
-        least = 0.0 if self._many(budget) else _WORTH
-        gain = _UNKNOWN_GAIN if self.oof_gain_ is None else self.oof_gain_
-        return 0.5 if gain > least else 0.0
+        gain = self.oof_gain_  # unknown of nets saved before it was measured
+        for_many = self._many(budget) and (gain is None or gain > 0)
+        return 0.5 if for_many or self._in_doubt else 0.0
 
     @property
     def _has_judges(self):
@@ -144,22 +145,28 @@ class DesignSelection:
         return n_rows >= _MANY * self.design_.n_components
 
     @property
+    def _in_doubt(self):
+        """Whether labels are so much in doubt that a second judge counts for few rows, too."""
+        noisy = (self.label_noise_ or 0.0) > _NOISY
+        return (self.oof_gain_ or 0.0) > (0.0 if noisy else _WORTH)
+
+    @property
     def _second_opinion(self):
         """For a digest, what tells its designs from those made before the gain was measured."""
-        gain = self.oof_gain_
-        if self.oof_weight != "auto" or gain is None:
+        if self.oof_weight != "auto" or self.oof_gain_ is None:
             return ()
-        if gain > _WORTH:  # labels are in doubt: a second judge for few rows, too
+        if self._in_doubt:
             return ("in doubt",)
-        never = gain <= 0 and self._many(self.n_samples_)
+        never = self.oof_gain_ <= 0 and self._many(self.n_samples_)
         return ("one judge",) if never else ()
 
     def _second_opinion_gain(self):
-        """See `oof_gain_`."""
-        alone = _share_right([self._mean], self.y_, self.stratify)
+        """`oof_gain_` and `label_noise_`."""
+        alone, _ = _share_right([self._mean], self.y_, self.stratify)
         if alone == 1:
-            return 0.0
-        return _share_right([self._mean, self._out_of_fold()], self.y_, self.stratify) - alone
+            return 0.0, None
+        both, surest = _share_right([self._mean, self._out_of_fold()], self.y_, self.stratify)
+        return both - alone, 1 - surest
 
     def _out_of_fold(self):
         """What a network says of rows that it has not seen, as `_standardised` gives it."""
@@ -192,15 +199,18 @@ class DesignSelection:
 def _share_right(judges, y, stratify):
     """Share of the labels that are the most probable class by all judges, (N, C) each, together.
 
-    With equal quotas of the classes' shares, and their frequencies are taken out as a design does.
+    Of all rows, and of the half of them of which the judges are surest. With equal quotas the
+    former is a mean over the classes, whose frequencies are taken out as a design does.
     """
     n_classes = judges[0].shape[1]
     score, factors = accuracy_score, np.float32(1)
     if stratify == "equal":
         score = balanced_accuracy_score
         factors = balancing(np.bincount(y, minlength=n_classes), n_classes)
-    predicted = [
-        (sum(judge[part] for judge in judges) * factors).argmax(axis=1)
-        for part in gen_batches(len(y), _AT_ONCE)
-    ]
-    return float(score(y, np.concatenate(predicted)))
+    predicted, largest = np.empty(len(y), dtype=np.int64), np.empty(len(y), dtype=np.float32)
+    for part in gen_batches(len(y), _AT_ONCE):
+        proba = sum(judge[part] for judge in judges) * factors
+        predicted[part] = proba.argmax(axis=1)
+        largest[part] = proba.max(axis=1) / np.maximum(proba.sum(axis=1), np.float32(1e-12))
+    surest = largest >= np.median(largest)
+    return float(score(y, predicted)), float(accuracy_score(y[surest], predicted[surest]))

@@ -78,10 +78,11 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         Of "design" alone. Weight, beside the predictions, of what a small network on `features`
         says of rows that it was not trained on, in what a design reproduces. "auto", in
         classification with at most 128 classes: 0.5 where both together know the labels better
-        than the predictions alone, namely by more than two points (`oof_gain_` above 0.02), or by
-        anything where the subset has at least 4,096 rows (four for each of the kernel's 1,024
-        components; in turns, each subset); else 0. The network's predictions, float32 (N, C), are
-        kept where some number of rows has use for them.
+        than the predictions alone: by more than two points (`oof_gain_` above 0.02), or by
+        anything where more than 15 % of the labels seem wrong (`label_noise_`) or the subset has
+        at least 4,096 rows (four for each of the kernel's 1,024 components; in turns, each subset);
+        else 0. The network's predictions, float32 (N, C), are kept where some number of rows has
+        use for them.
     features : transformer or None, default=None
         From X to (N, F). None takes those that come with the predictions, or
         :class:`~sksubsel.features.InstanceFeatures`.
@@ -117,6 +118,10 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         None with a number as `oof_weight`, in regression, with more than 128 classes, without a
         design, and in nets saved before it was measured, which have a second judge from 4,096 rows
         on.
+    label_noise_ : float or None
+        About how large a share of the labels is wrong: in the half of the rows of which both
+        judges together are surest, the share whose label is not their most probable class. None
+        where `oof_gain_` is None, or 0 for a zoo that is right on all labels.
 
     Notes
     -----
@@ -251,7 +256,7 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         self.coverage_ = None
         if self.diversity == "coverage":
             self.coverage_ = CoverageIndex(self.features_, self.strata_, random_state=self.seed_)
-        self.design_, self.oof_gain_ = None, None
+        self.design_ = self.oof_gain_ = self.label_noise_ = None
         if self.diversity == "design":
             self._fit_design(predictions, zoo, budget)
         self.scorer_ = None

@@ -251,12 +251,20 @@ def test_second_opinion_where_many_rows_are_chosen(tiny, mode, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("gain", "weights"),
-    [(0.03, [0.5, 0.5]), (0.01, [0, 0.5]), (None, [0, 0.5]), (0.0, [0, 0]), (-0.01, [0, 0])],
+    ("gain", "noise", "weights"),
+    [
+        (0.03, 0.0, [0.5, 0.5]),
+        (0.03, None, [0.5, 0.5]),
+        (0.01, 0.1, [0, 0.5]),
+        (0.01, 0.2, [0.5, 0.5]),
+        (None, None, [0, 0.5]),
+        (0.0, None, [0, 0]),
+        (-0.01, 0.2, [0, 0]),
+    ],
 )
-def test_how_many_rows_are_many(tiny, monkeypatch, gain, weights):
+def test_how_many_rows_are_many(tiny, monkeypatch, gain, noise, weights):
     selector = fit(tiny, diversity="design", oof_weight="auto")
-    selector.oof_gain_ = gain
+    selector.oof_gain_, selector.label_noise_ = gain, noise
     assert [selector._oof_weight(n) for n in (4095, 4096)] == weights
     monkeypatch.setattr("sksubsel._selector_design._MAX_JUDGED_CLASSES", 9)  # of ten
     assert selector._oof_weight(10**6) == 0
@@ -269,6 +277,7 @@ def test_how_many_rows_are_many(tiny, monkeypatch, gain, weights):
 @pytest.mark.parametrize("stratify", ["proportional", "equal", None])
 def test_second_opinion_where_it_sets_labels_right(tiny, monkeypatch, stratify):
     """For few rows, too, where both judges are right on more labels than the zoo alone."""
+    monkeypatch.setattr("sksubsel._selector_design._NOISY", 1.0)
     rare = copy.copy(tiny.zoo)
     rare.y_ = np.where((tiny.zoo.y_ == 3) & (np.arange(150) % 4 > 0), 8, tiny.zoo.y_)
     auto, half, plain = (
@@ -292,6 +301,32 @@ def test_second_opinion_where_it_sets_labels_right(tiny, monkeypatch, stratify):
     monkeypatch.setattr("sksubsel._selector_design._WORTH", auto.oof_gain_ + 1e-6)
     np.testing.assert_array_equal(auto.select(A, 43), plain.select(A, 43))
     assert (plain.select(A, 41) != half.select(A, 41)).any()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.3])
+def test_the_share_of_wrong_labels(tiny, monkeypatch, share):
+    """Is seen on the rows of which judges are sure, whatever they say of the others."""
+    y = tiny.zoo.y_
+    unsure = np.arange(150) % 3 == 0
+    said = np.where(unsure[:, None], np.eye(10)[(y + 1) % 10] * 0.3 + 0.07, np.eye(10)[y])
+    monkeypatch.setattr(
+        "sksubsel._selector_design.out_of_fold", lambda *args, **kw: said.astype(np.float32)
+    )
+    noisy = copy.copy(tiny.zoo)
+    wrong = np.zeros(150, dtype=bool)
+    for part in (unsure, ~unsure):  # as many of both
+        rows = np.flatnonzero(part)
+        wrong[np.random.RandomState(0).permutation(rows)[: round(share * len(rows))]] = True
+    noisy.y_ = np.where(wrong, (y + 2) % 10, y)
+    noisy._base = np.broadcast_to(np.where(unsure, 0.1, 1.0)[:, None] * np.eye(10)[y], (1, 150, 10))
+    noisy._base = noisy._base / noisy._base.sum(axis=2, keepdims=True)
+    noisy._rows, noisy.trained_ = np.array([0]), np.array([0])
+    selector = SubsetSelector(oof_weight="auto", random_state=0)
+    selector.fit(np.asarray(tiny.seen_predictions), noisy)
+    if share == 0:  # the zoo is right on all of them
+        assert selector.oof_gain_ == 0 and selector.label_noise_ is None
+    else:
+        assert selector.label_noise_ == pytest.approx(share, abs=0.001)
 
 
 def test_second_opinion_that_makes_things_worse(tiny, monkeypatch):

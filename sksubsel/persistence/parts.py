@@ -103,7 +103,7 @@ class _SelectorLayout(EstimatorLayout):
                 "the scorer has another C",
             )
             scorer.losses = value._losses
-        state = {"oof_gain_": None, **state}
+        state = {"oof_gain_": None, "label_noise_": None, **state}
         if state["design_"] is None:
             return state
         return {"_oof": None, **state, "_of_parts": {}}
@@ -204,6 +204,7 @@ PART_LAYOUTS = [
             "_mean": maybe(array("N C", "float32")),
             "_oof": maybe(array("N C", "float32")),
             "oof_gain_": maybe(real),
+            "label_noise_": maybe(real),
             "_all_shared": flag,
             "_shared": rows_by_budget,
         },

@@ -325,14 +325,16 @@ def test_whether_a_second_judge_counts_is_told_apart(selectors):
     net = copy.copy(selectors["net"])
     net.selector_ = copy.copy(net.selector_)
 
-    def key(gain, n_samples, weight="auto"):
+    def key(gain, n_samples, weight="auto", noise=0.0):
         net.selector_.oof_gain_, net.selector_.n_samples_ = gain, n_samples
+        net.selector_.label_noise_ = noise
         net.selector_.set_params(oof_weight=weight)
         return selector_key(net)
 
     before = key(None, 4096)
     assert before == key(0.01, 4096) == key(0.01, 150) == key(0.0, 4095) == key(-0.01, 4095)
     assert len({before, key(0.03, 150), key(-0.01, 4096)}) == 3
+    assert key(0.01, 150, noise=0.2) == key(0.03, 150)
     assert key(0.03, 150) == key(0.04, 4096) and key(0.0, 4096) == key(-0.01, 10**6)
     assert key(0.03, 150, weight=0.5) == key(-0.01, 4096, weight=0.5)
 

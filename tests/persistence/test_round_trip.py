@@ -111,7 +111,7 @@ def test_saved_before_there_was_a_second_opinion(tiny, nets, folder, tmp_path, m
     """What was selected then is selected now, whatever the default has become."""
     with selector_of(folder / name, tmp_path / "old") as part:
         del part["params"]["oof_weight"]
-        for name_then_unknown in ("_oof", "oof_gain_"):
+        for name_then_unknown in ("_oof", "oof_gain_", "label_noise_"):
             part["state"].pop(name_then_unknown, None)
     wanted = {budget: nets[name].select(tiny.unseen[0], budget) for budget in (30, 44)}
     monkeypatch.setattr("sksubsel._selector_design._MANY", 0)
@@ -126,6 +126,7 @@ def test_saved_before_the_gain_of_a_second_judge_was_measured(folder, tmp_path):
     """Then it counted from so many rows on."""
     with selector_of(folder / "hybrid-design", tmp_path / "old") as part:
         assert part["state"].pop("oof_gain_") > 0
+        assert part["state"].pop("label_noise_") >= 0
     selector = SubSelNet.load(tmp_path / "old").selector_
     assert [selector._oof_weight(n) for n in (4095, 4096)] == [0, 0.5]
 
