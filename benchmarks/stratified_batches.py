@@ -33,6 +33,7 @@ from joblib import Parallel, delayed
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import train_test_split
 
+from sksubsel._digest import digest
 from sksubsel.baselines import Random
 from sksubsel.zoo.folders import write_atomically
 
@@ -61,9 +62,9 @@ def rows_of(case, y, share, seed):
 
 def run(case, kind, share, seed, store):
     """Accuracies by chance and stratified, kept in the store."""
-    path = store / case / f"{kind} {share} {seed}.json"
+    data, _, recipe = VARIANTS[case]
+    path = store / case / digest(data, recipe)[:8] / f"{kind} {share} {seed}.json"
     if not path.exists():
-        data, _, recipe = VARIANTS[case]
         n_classes = CASES[data][3]
         X, y, *_ = load(data)
         parts = train_test_split(X, y, test_size=0.2, stratify=y, random_state=0)

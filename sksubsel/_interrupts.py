@@ -16,7 +16,8 @@ def interrupts_raised():
     A skorch net and a network of scikit-learn take it for a wish to end the training early, and
     what is trained by half would be kept as if it were whole. skorch's callbacks, such as early
     stopping, raise the same exception for just that, so that only the signal tells them apart. It
-    is of the main thread alone, as KeyboardInterrupt is.
+    is of the main thread alone, as KeyboardInterrupt is. A handler that is set meanwhile stays, and
+    is not watched.
     """
     handler = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
@@ -32,10 +33,17 @@ def interrupts_raised():
             came = True
             raise
 
-    signal.signal(signal.SIGINT, note)
     try:
+        signal.signal(signal.SIGINT, note)
         yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if came:  # what was made of it, such as a warning that is an error
+            raise KeyboardInterrupt from error
+        raise
     finally:
-        signal.signal(signal.SIGINT, handler)
-        if came:
-            raise KeyboardInterrupt
+        if signal.getsignal(signal.SIGINT) is note:
+            signal.signal(signal.SIGINT, handler)
+    if came:
+        raise KeyboardInterrupt

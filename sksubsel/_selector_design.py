@@ -17,8 +17,10 @@ __all__ = ["DesignSelection"]
 
 _MAX_LOG_CLASSES = 128  # beyond, a design's kernel is of the features alone: N x C may be large
 _MANY = 4  # rows chosen for each component of the kernel, from which a second opinion counts
-_WORTH = 0.02  # of the labels that it must set right in order to count for fewer rows, too,
-_NOISY = 0.15  # or any of them where a larger share than this is wrong
+_WORTH = 0.02  # of the labels that it must set right in order to count for fewer rows, too
+_NOISY = 0.15  # of the surest rows' labels; where more are wrong, it is to set right so many:
+_WORTH_IN_NOISE = 0.005
+_LEAST_SURE = 100  # rows
 _MAX_JUDGED_CLASSES = 128  # that a small network is asked about
 _AT_ONCE = 65536  # rows
 
@@ -148,7 +150,7 @@ class DesignSelection:
     def _in_doubt(self):
         """Whether labels are so much in doubt that a second judge counts for few rows, too."""
         noisy = (self.label_noise_ or 0.0) > _NOISY
-        return (self.oof_gain_ or 0.0) > (0.0 if noisy else _WORTH)
+        return (self.oof_gain_ or 0.0) > (_WORTH_IN_NOISE if noisy else _WORTH)
 
     @property
     def _second_opinion(self):
@@ -162,11 +164,19 @@ class DesignSelection:
 
     def _second_opinion_gain(self):
         """`oof_gain_` and `label_noise_`."""
-        alone, _ = _share_right([self._mean], self.y_, self.stratify)
+        y, n_classes = self.y_, self._mean.shape[1]
+        score, factors = accuracy_score, np.float32(1)
+        if self.stratify == "equal":
+            score = balanced_accuracy_score
+            factors = balancing(np.bincount(y, minlength=n_classes), n_classes)
+        alone = score(y, _most_probable([self._mean], factors)[0])
         if alone == 1:
             return 0.0, None
-        both, surest = _share_right([self._mean, self._out_of_fold()], self.y_, self.stratify)
-        return both - alone, 1 - surest
+        both, sureness = _most_probable([self._mean, self._out_of_fold()], factors)
+        n_surest = max(len(y) // 10, min(len(y), _LEAST_SURE))
+        surest = np.argpartition(sureness, -n_surest)[-n_surest:]
+        noise = np.mean(both[surest] != y[surest])
+        return float(score(y, both) - alone), float(noise)
 
     def _out_of_fold(self):
         """What a network says of rows that it has not seen, as `_standardised` gives it."""
@@ -196,21 +206,15 @@ class DesignSelection:
         return round(share[self.mode] * budget)
 
 
-def _share_right(judges, y, stratify):
-    """Share of the labels that are the most probable class by all judges, (N, C) each, together.
+def _most_probable(judges, factors):
+    """The class that all judges, (N, C) each, together hold for most probable, and how probable.
 
-    Of all rows, and of the half of them of which the judges are surest. With equal quotas the
-    former is a mean over the classes, whose frequencies are taken out as a design does.
+    `factors`, (C,), take the classes' frequencies out of what they say, as a design does.
     """
-    n_classes = judges[0].shape[1]
-    score, factors = accuracy_score, np.float32(1)
-    if stratify == "equal":
-        score = balanced_accuracy_score
-        factors = balancing(np.bincount(y, minlength=n_classes), n_classes)
-    predicted, largest = np.empty(len(y), dtype=np.int64), np.empty(len(y), dtype=np.float32)
-    for part in gen_batches(len(y), _AT_ONCE):
+    n_rows = len(judges[0])
+    classes, largest = np.empty(n_rows, dtype=np.int64), np.empty(n_rows, dtype=np.float32)
+    for part in gen_batches(n_rows, _AT_ONCE):
         proba = sum(judge[part] for judge in judges) * factors
-        predicted[part] = proba.argmax(axis=1)
+        classes[part] = proba.argmax(axis=1)
         largest[part] = proba.max(axis=1) / np.maximum(proba.sum(axis=1), np.float32(1e-12))
-    surest = largest >= np.median(largest)
-    return float(score(y, predicted)), float(accuracy_score(y[surest], predicted[surest]))
+    return classes, largest

@@ -135,14 +135,13 @@ class BaseSelector(InstancesMixin, BaseEstimator, ABC):
         TypeError
             If the selector does not take one of `fit_params`.
         """
-        own = inspect.signature(self._rank).parameters
-        if any(kind.kind == inspect.Parameter.VAR_KEYWORD for kind in own.values()):
-            own = {**own, **fit_params}
-        strange = sorted(fit_params.keys() - own.keys())
-        if strange:
-            takes = ["X", "y", *(name for name in own if name not in ("X", "y", "budget"))]
+        own = list(inspect.signature(self._rank).parameters.values())[3:]  # after X, y and budget
+        names = [one.name for one in own]
+        strange = sorted(fit_params.keys() - set(names))
+        if strange and all(one.kind != inspect.Parameter.VAR_KEYWORD for one in own):
             raise TypeError(
-                f"fit of the selector {type(self).__name__} takes {', '.join(takes)}; got {strange}"
+                f"fit of the selector {type(self).__name__} takes {', '.join(['X', 'y', *names])}; "
+                f"got {strange}"
             )
         X, y = self._check_data(X, y)
         n_samples = X.shape[0]

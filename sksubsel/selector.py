@@ -78,11 +78,11 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         Of "design" alone. Weight, beside the predictions, of what a small network on `features`
         says of rows that it was not trained on, in what a design reproduces. "auto", in
         classification with at most 128 classes: 0.5 where both together know the labels better
-        than the predictions alone: by more than two points (`oof_gain_` above 0.02), or by
-        anything where more than 15 % of the labels seem wrong (`label_noise_`) or the subset has
-        at least 4,096 rows (four for each of the kernel's 1,024 components; in turns, each subset);
-        else 0. The network's predictions, float32 (N, C), are kept where some number of rows has
-        use for them.
+        than the predictions alone: by more than two points (`oof_gain_` above 0.02), by half a
+        point where more than 15 % of the labels seem wrong (`label_noise_`), or by anything where
+        the subset has at least 4,096 rows (four for each of the kernel's 1,024 components; in
+        turns, each subset); else 0. The network's predictions, float32 (N, C), are kept where some
+        number of rows has use for them.
     features : transformer or None, default=None
         From X to (N, F). None takes those that come with the predictions, or
         :class:`~sksubsel.features.InstanceFeatures`.
@@ -119,9 +119,10 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         design, and in nets saved before it was measured, which have a second judge from 4,096 rows
         on.
     label_noise_ : float or None
-        About how large a share of the labels is wrong: in the half of the rows of which both
-        judges together are surest, the share whose label is not their most probable class. None
-        where `oof_gain_` is None, or 0 for a zoo that is right on all labels.
+        Share of the labels that are not the most probable class by both judges together, in the
+        tenth of the rows (at least 100) of which these are surest: about the share of wrong labels,
+        but more where the judges err on what they are sure of. None where `oof_gain_` is None, for
+        a zoo that is right on all labels, and in nets saved before it was measured.
 
     Notes
     -----

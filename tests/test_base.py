@@ -54,6 +54,8 @@ def test_fit_params_reach_the_child():
     rule = r"fit of the selector FirstColumn takes X, y, bonus; got \['malus'\]"
     with pytest.raises(TypeError, match=rule):
         FirstColumn(1).fit(X, malus=bonus)
+    with pytest.raises(TypeError, match=r"got \['budget'\]"):
+        FirstColumn(1).fit(X, budget=3)
 
 
 def test_labels():

@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.neural_network import MLPClassifier
 from skorch import NeuralNetClassifier
 from skorch.callbacks import Callback
@@ -97,6 +98,46 @@ def test_a_handler_that_does_not_raise(data):
     finally:
         signal.signal(signal.SIGINT, before)
     assert len(seen) == 1 and len(model.history_) == 4
+
+
+def test_a_handler_set_meanwhile_stays(data):
+    def other(*args):
+        pass
+
+    class Sets(Callback):
+        def on_train_begin(self, net, **kwargs):
+            signal.signal(signal.SIGINT, other)
+
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        recipe(Sets()).set_params(architecture=ARCHS[0]).fit(*data)
+        assert signal.getsignal(signal.SIGINT) is other
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Own(ClassifierMixin, BaseEstimator):
+    """An estimator of one's own, of a network that ends quietly where it is interrupted."""
+
+    def __init__(self, architecture=None, classes=None, device=None, random_state=None):
+        self.architecture = architecture
+        self.classes = classes
+        self.device = device
+        self.random_state = random_state
+
+    def fit(self, X, y):
+        self.model_ = Interrupted(max_iter=3).fit(X.reshape(len(X), -1), y)
+        return self
+
+    def predict(self, X):
+        return self.model_.predict(X.reshape(len(X), -1))
+
+
+def test_an_estimator_of_ones_own_in_a_zoo(data, tmp_path):
+    zoo = ModelZoo(Own(device="cpu"), store=tmp_path / "zoo", random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        zoo.fit(ARCHS, *data)
+    assert not list((tmp_path / "zoo").glob("*.npz"))
 
 
 def test_a_zoo_keeps_what_was_finished_before(data, tmp_path):

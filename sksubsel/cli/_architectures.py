@@ -39,9 +39,9 @@ def from_line(line: str) -> Architecture:
         raise ValueError(f"it is no JSON: {error}") from error
     if not isinstance(content, dict) or not {"ops", "edges"} <= content.keys() <= _FIELDS:
         names = sorted(_FIELDS - {"ops", "edges"})
-        given = f"got {sorted(content)}" if isinstance(content, dict) else "got none"
+        what = sorted(content) if isinstance(content, dict) else f"a {type(content).__name__}"
         raise ValueError(
-            f'it must be an object with "ops", "edges" and, of others, {names} at most; {given}'
+            f'it must be an object with "ops", "edges" and, of others, {names} at most; got {what}'
         )
     try:
         return Architecture(**content)

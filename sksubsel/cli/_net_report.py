@@ -81,7 +81,7 @@ class NetReport:
         if selector.oof_gain_ is not None:
             facts["gain of a second judge"] = round(selector.oof_gain_, 4)
         if selector.label_noise_ is not None:
-            facts["share of labels that seem wrong"] = round(selector.label_noise_, 4)
+            facts["share of labels that sure judges contradict"] = round(selector.label_noise_, 4)
         for name, seconds in net.fit_times_.items():
             facts[f"seconds of the {name}"] = round(float(seconds), 2)
         if self.zoo is not None:

@@ -107,6 +107,8 @@ def _from_npz(path):
 
 def _why(error):
     """NumPy takes whatever it does not know for a pickle, and names a parameter of its own."""
+    if "Object arrays" in str(error):
+        return "it has Python objects, which are not read; save numbers or strings"
     return "it has other content" if "allow_pickle" in str(error) else error
 
 

@@ -47,21 +47,21 @@ def trace_module(module, example_inputs=None):
     Raises
     ------
     TypeError
-        If `module` is no module.
+        If `module` is no module, or one compiled by torch.jit.
     ValueError
         If it cannot be traced; the message says where and what to do.
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"module must be a torch.nn.Module; got {type(module).__name__}")
+    args, kwargs = arguments(example_inputs)
+    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    while isinstance(module, wrappers) or isinstance(getattr(module, "_orig_mod", None), nn.Module):
+        module = module.module if isinstance(module, wrappers) else module._orig_mod
     if isinstance(module, torch.jit.ScriptModule):
         raise TypeError(
             "module must be a torch.nn.Module as it was before torch.jit, whose compiled code "
             "cannot be traced; got a ScriptModule"
         )
-    args, kwargs = arguments(example_inputs)
-    wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel)
-    while isinstance(module, wrappers) or isinstance(getattr(module, "_orig_mod", None), nn.Module):
-        module = module.module if isinstance(module, wrappers) else module._orig_mod
     given = example_inputs is not None
     with _own_copy(module) as network, _quiet():
         found, cause = _symbolic(network, args, kwargs, given)

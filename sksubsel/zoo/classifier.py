@@ -180,6 +180,17 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            If the data do not fit together, or the outputs of a network that `build` makes do not
+            fit them.
+        TypeError
+            If `build` returns no ``torch.nn.Module``.
+        KeyboardInterrupt
+            If it is interrupted; then nothing is kept. A callback that raises it ends the training
+            and keeps the network.
         """
         X, y, weight = self._check_fit(X, y, sample_weight)
         check_classification_targets(y)

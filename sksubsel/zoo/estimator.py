@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -138,9 +139,6 @@ class ArchitectureEstimator(InstancesMixin, BaseEstimator):
         with seeded(seed, device):
             module = self._build(X.shape[1:], n_outputs)
         X, targets = float_tensor(X), torch.from_numpy(targets)
-        if self.build is not None:
-            with seeded(seed, device):
-                _check_outputs(module.to(device), X[:2].to(device), n_outputs)
         if batch_strata is not None:
             batch_strata = torch.from_numpy(batch_strata)
         weight = None
@@ -153,12 +151,12 @@ class ArchitectureEstimator(InstancesMixin, BaseEstimator):
             X, targets = X[fit], targets[fit]
             weight = None if weight is None else weight[fit]
             batch_strata = None if batch_strata is None else batch_strata[fit]
-        with _single_instances(len(X), self.batch_size):
+        with _single_instances():
             self.net_ = fit_net(
                 module,
                 X,
                 targets,
-                loss=loss,
+                loss=functools.partial(_checked_loss, loss, n_outputs),
                 max_epochs=self._n_epochs(len(X)),
                 batch_size=self.batch_size,
                 lr=self.lr,
@@ -266,7 +264,7 @@ def _built(build, arch, in_shape, n_outputs):
 
 
 @contextmanager
-def _single_instances(n_samples, batch_size):
+def _single_instances():
     """Say what batch normalisation cannot do with a batch of one instance."""
     try:
         yield
@@ -275,19 +273,18 @@ def _single_instances(n_samples, batch_size):
             raise
         raise ValueError(
             "X must have at least two instances for each batch of a network with batch "
-            f"normalisation; got {n_samples} in batches of {batch_size}"
+            "normalisation; got a batch of one"
         ) from error
 
 
-def _check_outputs(module, X, n_outputs):
-    """Raise ValueError unless a network has as many outputs as the loss and predictions need."""
-    with torch.no_grad():
-        output = module.eval()(X)
-    shape = (len(X), n_outputs)
+def _checked_loss(loss, n_outputs, output, inputs, targets, weight):
+    """A loss of what has as many outputs as it and the predictions need."""
+    shape = (len(targets), n_outputs)
     if not isinstance(output, torch.Tensor) or output.shape != shape:
-        of = type(output).__name__
-        given = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {of}"
+        tensor = isinstance(output, torch.Tensor)
+        given = tuple(output.shape) if tensor else f"a {type(output).__name__}"
         raise ValueError(
-            f"build must return a network whose output for {len(X)} instances is a tensor of shape "
-            f"(N, n_outputs)={shape}; got {given}"
+            f"build must return a network whose output for {len(targets)} instances is a tensor of "
+            f"shape (N, n_outputs)={shape}; got {given}"
         )
+    return loss(output, inputs, targets, weight)

@@ -108,6 +108,17 @@ class ArchitectureRegressor(RegressorMixin, ArchitectureEstimator):  # noqa: D10
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            If the data do not fit together, or the outputs of a network that `build` makes do not
+            fit them.
+        TypeError
+            If `build` returns no ``torch.nn.Module``.
+        KeyboardInterrupt
+            If it is interrupted; then nothing is kept. A callback that raises it ends the training
+            and keeps the network.
         """
         X, y, sample_weight = self._check_fit(X, y, sample_weight)
         y = y.astype(np.float64)

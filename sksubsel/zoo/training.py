@@ -10,6 +10,7 @@ import traceback
 import numpy as np
 from sklearn.base import clone
 
+from sksubsel._interrupts import interrupts_raised
 from sksubsel._net import EpochEnd, Turns, torch_threads
 from sksubsel.zoo.store import architecture_key
 
@@ -50,6 +51,11 @@ def train_on_rows(
     -------
     ArchitectureClassifier or ArchitectureRegressor
         Fitted.
+
+    Raises
+    ------
+    ValueError
+        If `rows` are none, or there are soft targets in a regression.
     """
     if soft_targets is not None and classes is None:
         raise ValueError(
@@ -70,7 +76,8 @@ def train_on_rows(
         X, y = X[rows], y[rows]
     if classes is not None:
         y = classes[y]
-    return model.fit(X, y, **given)
+    with interrupts_raised():
+        return model.fit(X, y, **given)
 
 
 def check_training_rows(rows, n_samples) -> np.ndarray:
@@ -124,7 +131,8 @@ def _train_in_turns(model, X, y, classes, subsets, given):
     turns = Turns(places.reshape(trained.shape))
     model.set_params(max_epochs=n_epochs, callbacks=[*(model.callbacks or []), turns])
     try:
-        return model.fit(X[rows], y, **of_rows)
+        with interrupts_raised():
+            return model.fit(X[rows], y, **of_rows)
     finally:
         model.set_params(**own)  # of other data the turns know nothing
 
@@ -157,7 +165,8 @@ def train_architecture(estimator, arch, data, seeds, n_threads, store) -> dict:
             for seed in seeds:
                 model = clone(estimator).set_params(architecture=arch, random_state=seed)
                 start = time.perf_counter()
-                model.fit(X, y)
+                with interrupts_raised():  # whatever the estimator makes of them
+                    model.fit(X, y)
                 seconds += time.perf_counter() - start
                 if store is not None and store.keep_weights:
                     networks.append(model._arrays())

@@ -75,7 +75,9 @@ class ModelZoo(BaseEstimator):
     Parameters
     ----------
     estimator : ArchitectureClassifier, ArchitectureRegressor or None, default=None
-        Prototype of each training. None: one with default settings, by the labels.
+        Prototype of each training. None: one with default settings, by the labels. One of your own
+        has the parameters ``architecture``, ``random_state``, ``device`` and, of a classifier,
+        ``classes``, and sets ``n_parameters_``.
     n_pretrained : int, float or None, default=None
         How many (or which fraction) of the architectures are trained, spread evenly over the
         ranks of their parameter counts (paper, D.1). None trains all. The others still teach
@@ -400,9 +402,9 @@ class ModelZoo(BaseEstimator):
         Raises
         ------
         ValueError
-            If `rows` are none, or out of range; if there are K subsets of them and one has a row
-            twice, the recipe has ``early_stopping=True``, which holds out rows, or a SubsetCallback
-            is to choose them as well.
+            If `rows` are none, or out of range; if soft targets are given in a regression; if there
+            are K subsets of rows and one has a row twice, the recipe has ``early_stopping=True``,
+            which holds out rows, or a SubsetCallback is to choose them as well.
         """
         self._check_is_fitted()
         return train_on_rows(
@@ -443,7 +445,8 @@ class ModelZoo(BaseEstimator):
         Raises
         ------
         ValueError
-            If the instances do not fit those of `fit`, or there are no weights to be asked.
+            If the instances do not fit those of `fit`, `predictions` have another shape, are not
+            finite or, of classes, no probabilities, or there are no weights to be asked.
 
         Notes
         -----
@@ -509,7 +512,10 @@ class ModelZoo(BaseEstimator):
             raise ValueError(
                 f"y holds {self.task_} labels, which {type(estimator).__name__} is not made for"
             )
-        lacking = {"architecture", "random_state", "device"} - estimator.get_params().keys()
+        needed = {"architecture", "random_state", "device"}
+        if self.task_ == "classification":
+            needed.add("classes")
+        lacking = needed - estimator.get_params().keys()
         if lacking:
             raise ValueError(
                 "estimator must train an architecture, as ArchitectureClassifier and "

@@ -592,6 +592,6 @@ def test_no_architectures_to_compare_on(config, tmp_path):
     config.write_text(config.read_text().replace("n_unseen = 2", "n_unseen = 0"))
     with pytest.raises(ValueError, match=r"\[architectures\] n_unseen must be at least 1"):
         run_config(config, tmp_path / "run", verbose=0)
-    config.write_text("[data\xe9".encode("latin-1").decode("latin-1"), encoding="latin-1")
+    config.write_text("[data\xe9", encoding="latin-1")
     with pytest.raises(ValueError, match="is not TOML: 'utf-8'"):
         read_config(config)

@@ -255,7 +255,9 @@ def test_report(capsys, folder, check_page):
     assert sum(row["selected"] for row in document["selection"]) == 30
     selector = SubSelNet.load(folder / "net").selector_
     assert document["gain of a second judge"] == round(selector.oof_gain_, 4)
-    assert document["share of labels that seem wrong"] == round(selector.label_noise_, 4)
+    assert document["share of labels that sure judges contradict"] == round(
+        selector.label_noise_, 4
+    )
     captions, words = check_page(folder / "net.html")
     assert len(captions) == 2 + 1  # two trainings, and the scores
     assert "saved without its zoo" in words

@@ -128,6 +128,16 @@ def test_saved_before_the_gain_of_a_second_judge_was_measured(folder, tmp_path):
         assert part["state"].pop("oof_gain_") > 0
         assert part["state"].pop("label_noise_") >= 0
     selector = SubSelNet.load(tmp_path / "old").selector_
+    assert selector.label_noise_ is None
+    assert [selector._oof_weight(n) for n in (4095, 4096)] == [0, 0.5]
+
+
+def test_saved_before_wrong_labels_were_counted(folder, tmp_path):
+    with selector_of(folder / "hybrid-design", tmp_path / "old") as part:
+        part["state"]["oof_gain_"] = 0.01
+        part["state"].pop("label_noise_")
+    selector = SubSelNet.load(tmp_path / "old").selector_
+    assert selector.label_noise_ is None
     assert [selector._oof_weight(n) for n in (4095, 4096)] == [0, 0.5]
 
 
