@@ -164,7 +164,7 @@ class DesignSelection:
 
     def _second_opinion_gain(self):
         """`oof_gain_` and `label_noise_`."""
-        y, n_classes = self.y_, self._mean.shape[1]
+        y, n_classes = self.y_, self.n_outputs_
         score, factors = accuracy_score, np.float32(1)
         if self.stratify == "equal":
             score = balanced_accuracy_score
