@@ -78,11 +78,11 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         Of "design" alone. Weight, beside the predictions, of what a small network on `features`
         says of rows that it was not trained on, in what a design reproduces. "auto", in
         classification with at most 128 classes: 0.5 where both together know the labels better
-        than the predictions alone: by more than two points (`oof_gain_` above 0.02), by half a
-        point where more than 15 % of the labels seem wrong (`label_noise_`), or by anything where
-        the subset has at least 4,096 rows (four for each of the kernel's 1,024 components; in
-        turns, each subset); else 0. The network's predictions, float32 (N, C), are kept where some
-        number of rows has use for them.
+        than the predictions alone: by more than two points (`oof_gain_` above 0.02), by more than
+        half a point where more than 15 % of the labels seem wrong (`label_noise_`), or by anything
+        where the subset has at least 4,096 rows (four for each of the kernel's 1,024 components;
+        in turns, each subset); else 0. The network's predictions, float32 (N, C), are kept where
+        some number of rows has use for them.
     features : transformer or None, default=None
         From X to (N, F). None takes those that come with the predictions, or
         :class:`~sksubsel.features.InstanceFeatures`.
