@@ -26,6 +26,7 @@ TIERS = [
         "_parallel",
         "_clusters",
         "_digest",
+        "_interrupts",
         "_version",
     },
     {"spaces", "networks", "tracing", "_net", "base", "features", "datasets", "predictions"},
