@@ -36,9 +36,7 @@ def interrupts_raised():
     try:
         signal.signal(signal.SIGINT, note)
         yield
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
+    except Exception as error:
         if came:  # what was made of it, such as a warning that is an error
             raise KeyboardInterrupt from error
         raise

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sklearn.utils import gen_batches
 
+from sksubsel._validation import check_trained
 from sksubsel.predictions import ArrayPredictions
 from sksubsel.samplers.design import DesignIndex, balancing
 from sksubsel.samplers.out_of_fold import out_of_fold
@@ -55,8 +56,7 @@ class DesignSelection:
         keep_mean = self.mode != "transductive" or self._all_shared
         if keep_mean or use_log:
             # of what was trained: over predictions for all that is known it is no better, and dear
-            if len(zoo.trained_) == 0:
-                raise ValueError("zoo must hold at least one trained architecture; got none")
+            check_trained(zoo)
             trained = ArrayPredictions(zoo.predictions_)
             self._mean = np.concatenate([part.mean(axis=0) for _, part in trained.chunks()])
         self.design_ = DesignIndex(
@@ -70,7 +70,7 @@ class DesignSelection:
         self._of_parts: dict[tuple[int, int, int], np.ndarray] = {}  # not in saved nets
         self._oof: np.ndarray | None = None
         if self.oof_weight == "auto" and self._has_judges:
-            self.oof_gain_, self.label_noise_ = self._second_opinion_gain()
+            self.oof_gain_, self.label_noise_ = self._gain_and_noise()
             if self._oof_weight(self.n_samples_) == 0:
                 self._oof = None  # (N, C) that no number of rows has use for
         self.prepare(budget)
@@ -162,7 +162,7 @@ class DesignSelection:
         never = self.oof_gain_ <= 0 and self._many(self.n_samples_)
         return ("one judge",) if never else ()
 
-    def _second_opinion_gain(self):
+    def _gain_and_noise(self):
         """`oof_gain_` and `label_noise_`."""
         y, n_classes = self.y_, self.n_outputs_
         score, factors = accuracy_score, np.float32(1)

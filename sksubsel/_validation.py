@@ -139,6 +139,12 @@ def check_probabilities(proba: np.ndarray, name: str) -> None:
         )
 
 
+def check_trained(zoo) -> None:
+    """Raise ValueError unless a zoo holds a trained architecture."""
+    if len(zoo.trained_) == 0:
+        raise ValueError("zoo must hold at least one trained architecture; got none")
+
+
 def check_X(X, name: str = "X") -> np.ndarray:
     """Instances as an array of shape (N, F) or (N, channels, height, width), not copied if numeric.
 

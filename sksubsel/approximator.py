@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sksubsel._net import epochs_of, fit_net, seeded, shared_tensor
-from sksubsel._validation import check_device, check_finite, fit_context
+from sksubsel._validation import check_device, check_finite, check_trained, fit_context
 from sksubsel.features import InstanceFeatures, as_features
 from sksubsel.nn.approximator import SUMMARIES, ApproximatorNet, split_padding
 from sksubsel.nn.pairs import MAX_ARCHS, MIN_PROBA, PairLoss
@@ -582,6 +582,6 @@ def _check_embeddings(embeddings, zoo=None) -> np.ndarray:
             f"embeddings and zoo must be about the same architectures; got {len(embeddings)} "
             f"embeddings and a zoo of {len(zoo)}"
         )
-    if zoo is not None and len(zoo.trained_) == 0:
-        raise ValueError("zoo must hold at least one trained architecture; got none")
+    if zoo is not None:
+        check_trained(zoo)
     return embeddings

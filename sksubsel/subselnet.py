@@ -16,7 +16,13 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, check_memory
 
 from sksubsel._digest import digest
-from sksubsel._validation import check_budget, check_device, fit_context, warn_caller
+from sksubsel._validation import (
+    check_budget,
+    check_device,
+    check_trained,
+    fit_context,
+    warn_caller,
+)
 from sksubsel._version import __version__
 from sksubsel.approximator import ModelApproximator
 from sksubsel.architectures import as_architectures
@@ -251,8 +257,7 @@ class SubSelNet(TransformerMixin, BaseEstimator):
                 raise ValueError("y must be None where a zoo is given: it holds the labels")
             zoo = X
             zoo.check_architectures(archs)
-            if len(zoo.trained_) == 0:
-                raise ValueError("zoo must hold at least one trained architecture; got none")
+            check_trained(zoo)
             check_budget(selector.budget, len(zoo.y_))
         else:
             if y is None:

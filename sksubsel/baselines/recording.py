@@ -111,10 +111,8 @@ class Recorder:
         if isinstance(model, ArchitectureClassifier):
             self._train_network(model, y, n_epochs)
             return
-        with (
-            seeded(seed, _device(model)),
-            interrupts_raised(),
-        ):  # what a model made with torch draws by
+        # what a model made with torch draws by
+        with seeded(seed, _device(model)), interrupts_raised():
             if _is_skorch_net(model):
                 self._train_skorch_net(model, y, n_epochs)
             else:

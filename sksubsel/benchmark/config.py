@@ -11,6 +11,7 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from sksubsel import approximator, baselines, encoder, features, selector, spaces
+from sksubsel._validation import check_budget
 from sksubsel.base import BaseSelector
 from sksubsel.baselines import adaptive
 from sksubsel.benchmark.data import LOADERS, check_size
@@ -192,11 +193,12 @@ def _read(path, extending=()):
 def _check_numbers(budgets, sizes):
     """Budgets, and numbers of architectures to draw."""
     for budget in budgets:
-        possible = budget >= 1 if isinstance(budget, int) else 0 < budget <= 1
-        if isinstance(budget, bool) or not possible:
+        try:
+            check_budget(budget, sys.maxsize)
+        except (TypeError, ValueError) as error:
             raise ValueError(
                 f"[compare] budgets must be ints of at least 1 or floats in (0, 1]; got {budgets!r}"
-            )
+            ) from error
     for key, least in (("n_unseen", 0), ("n_validation", 0), ("n_seen", 1), ("seed", 0)):
         number = sizes[key]
         if not isinstance(number, int) or isinstance(number, bool) or number < least:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from sksubsel._validation import check_positive
+from sksubsel._validation import check_positive, check_trained
 from sksubsel.plotting._style import curve_style, finish_axes, import_pyplot
 from sksubsel.samplers.kernels import check_rows
 
@@ -135,8 +135,7 @@ class ApproximatorCalibrationDisplay:
                 "embeddings and zoo must be about the same architectures; got "
                 f"{len(embeddings)} embeddings and a zoo of {len(zoo)}"
             )
-        if len(zoo.trained_) == 0:
-            raise ValueError("zoo must hold at least one trained architecture; got none")
+        check_trained(zoo)
         predictions = approximator.transform(embeddings[zoo.trained_])
         if approximator.task_ != "classification":
             raise ValueError("the approximator must predict class probabilities; got regression")

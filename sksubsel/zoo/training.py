@@ -76,6 +76,11 @@ def train_on_rows(
         X, y = X[rows], y[rows]
     if classes is not None:
         y = classes[y]
+    return _fit(model, X, y, **given)
+
+
+def _fit(model, X, y, **given):
+    """Fit an estimator, which may be of one's own and end quietly where it is interrupted."""
     with interrupts_raised():
         return model.fit(X, y, **given)
 
@@ -131,8 +136,7 @@ def _train_in_turns(model, X, y, classes, subsets, given):
     turns = Turns(places.reshape(trained.shape))
     model.set_params(max_epochs=n_epochs, callbacks=[*(model.callbacks or []), turns])
     try:
-        with interrupts_raised():
-            return model.fit(X[rows], y, **of_rows)
+        return _fit(model, X[rows], y, **of_rows)
     finally:
         model.set_params(**own)  # of other data the turns know nothing
 
@@ -165,8 +169,7 @@ def train_architecture(estimator, arch, data, seeds, n_threads, store) -> dict:
             for seed in seeds:
                 model = clone(estimator).set_params(architecture=arch, random_state=seed)
                 start = time.perf_counter()
-                with interrupts_raised():  # whatever the estimator makes of them
-                    model.fit(X, y)
+                _fit(model, X, y)
                 seconds += time.perf_counter() - start
                 if store is not None and store.keep_weights:
                     networks.append(model._arrays())
