@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["compare", "read_table"]
 
 _COLUMNS = [
-    "method", "budget", "n_selected", "arch", "seed", "accuracy", "balanced_accuracy",
+    "method", "budget", "n_selected", "n_steps", "arch", "seed", "accuracy", "balanced_accuracy",
     "train_accuracy", "validation_accuracy", "rar",
     "speedup", "setup_time", "selection_time", "shared", "training_time", "gb_minutes", "energy",
     "machine", "date",
@@ -109,10 +109,12 @@ def compare(
     -------
     DataFrame
         One row per training: ``method``; ``budget`` as given; ``n_selected``, rows of an epoch;
-        ``arch``, its hash; ``seed, accuracy, balanced_accuracy``; ``train_accuracy``, on the rows
-        trained on, of which at most 5,000 are asked (of an adaptive method on all rows, of subsets
-        in turns on theirs); ``validation_accuracy``, NaN without `validation`; ``rar``, the
-        relative accuracy reduction, against the architecture's mean accuracy on all data;
+        ``n_steps``, optimiser steps (NaN of an estimator of one's own, and in records from before
+        they were counted); ``arch``, its hash; ``seed, accuracy, balanced_accuracy``;
+        ``train_accuracy``, on the rows trained on, of which at most 5,000 are asked (of an adaptive
+        method on all rows, of subsets in turns on theirs); ``validation_accuracy``, NaN without
+        `validation`; ``rar``, the relative accuracy reduction, against the architecture's mean
+        accuracy on all data;
         ``speedup``, its mean training time on all data over ``selection_time + training_time``;
         ``setup_time``, spent once for all architectures (the zoo's trainings, the fits and what the
         budget needs; not counted in the speed-up); ``shared``, whether the selection, which is

@@ -87,7 +87,9 @@ def summarize(table: pd.DataFrame, *, reference: str | None = _REFERENCE) -> pd.
     return out.reset_index().sort_values("budget", kind="stable", ignore_index=True)
 
 
-def speedup_at(table: pd.DataFrame, rar: Sequence[float] = (0.1, 0.2)) -> pd.DataFrame:
+def speedup_at(
+    table: pd.DataFrame, rar: Sequence[float] = (0.1, 0.2), *, by: str = "time"
+) -> pd.DataFrame:
     """Largest speed-up of each method at which no more than so much accuracy is lost.
 
     As in the paper's Tables 1 and 8: along the curve of (mean RAR, mean speed-up) over the
@@ -99,12 +101,20 @@ def speedup_at(table: pd.DataFrame, rar: Sequence[float] = (0.1, 0.2)) -> pd.Dat
         Of `compare`.
     rar : sequence of float, default=(0.1, 0.2)
         Relative accuracy reductions.
+    by : {"time", "steps"}, default="time"
+        What is saved: time, the selection counted, or optimiser steps, which are the same on every
+        machine, busy or not, and know of no selection.
 
     Returns
     -------
     DataFrame of shape (methods, len(rar))
-        NaN where no budget of the table loses so little. Budgets are not extrapolated: where all
-        lose less, it is the largest speed-up there is.
+        NaN where no budget of the table loses so little, or where steps were not counted. Budgets
+        are not extrapolated: where all lose less, it is the largest speed-up there is.
+
+    Raises
+    ------
+    ValueError
+        If `by` is none of these, or a table without ``n_steps`` is asked for steps.
 
     Examples
     --------
@@ -118,11 +128,20 @@ def speedup_at(table: pd.DataFrame, rar: Sequence[float] = (0.1, 0.2)) -> pd.Dat
     method
     Herding  10.0  20.0
     """
+    if by not in ("time", "steps"):
+        raise ValueError(f"by must be 'time' or 'steps'; got {by!r}")
+    if by == "steps":
+        if "n_steps" not in table:
+            raise ValueError(
+                "table must have a column n_steps where by='steps'; compare and read_table give one"
+            )
+        full = table[table.method == FULL_DATA].groupby("arch").n_steps.mean()
+        table = table.assign(speedup=table.arch.map(full) / table.n_steps)
     table = table[table.method != FULL_DATA]
     curves = table.groupby(["method", "budget"], sort=False)[["rar", "speedup"]].mean()
     out = {}
     for method, curve in curves.groupby(level="method", sort=False):
-        curve = curve.sort_values("rar")
+        curve = curve.dropna().sort_values("rar")
         x, y = curve.rar.to_numpy(), np.log(curve.speedup.to_numpy())
         best = []
         for threshold in rar:

@@ -236,6 +236,7 @@ def _train(training, chosen, task, zoo, judging, device):
     threads = f"{torch.get_num_threads()} of {os.cpu_count()} cores"
     return {
         "n_selected": n_selected,
+        "n_steps": _n_steps(model),
         "accuracy": accuracy,
         "balanced_accuracy": balanced,
         "train_accuracy": _train_accuracy(model, zoo, rows),
@@ -250,6 +251,11 @@ def _train(training, chosen, task, zoo, judging, device):
         "machine": f"{platform.machine()}, {_processor()}, {threads}, {_device_name(device)}",
         "date": str(datetime.date.today()),
     }
+
+
+def _n_steps(model) -> int | float:
+    """Optimiser steps of a training; NaN of an estimator of one's own, which does not tell."""
+    return getattr(getattr(model, "net_", None), "n_steps_", float("nan"))
 
 
 def _train_accuracy(model, zoo, rows):

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import InvalidParameterError
 
-from sksubsel import ArchitectureRegressor, ModelZoo, SubSelNet
+from sksubsel import ArchitectureClassifier, ArchitectureRegressor, ModelZoo, SubSelNet
 from sksubsel.architectures import Architecture
 from sksubsel.baselines import CRAIG, EL2N, Random, RidgeDesign, SubsetCallback
 from sksubsel.baselines.adaptive import InfoBatchStrategy, RS2Strategy, TurnsStrategy
@@ -68,6 +68,10 @@ def test_rows(tiny, recorded):
     assert set(table.method) == {"full data", "random", "net", "net + soft targets"}
     assert set(table.n_selected) == {150, 20, 75}
     assert set(table.budget) == {1.0, 20, 0.5}
+    # two epochs of batches of 16
+    assert table.groupby("n_selected").n_steps.unique().map(list).to_dict() == {
+        20: [4], 75: [10], 150: [20]
+    }  # fmt: skip
     assert table.accuracy.between(0, 1).all()
     full = table[table.method == FULL_DATA].groupby("arch").mean(numeric_only=True)
     row = table[table.method == "net"].iloc[0]
@@ -197,6 +201,7 @@ def test_adaptive_methods_get_as_many_steps(tiny):
     assert len(model.history_) == len(one_shot.history_) == 6
     row = table[table.method == "rs2"].iloc[0]
     assert row.accuracy == model.score(tiny.X_test, tiny.y_test)
+    assert row.n_steps == 12 and row.n_selected == 32
     assert 0 < row.selection_time < row.selection_time + row.training_time
 
 
@@ -435,6 +440,25 @@ def test_a_failure_leaves_the_others(tiny, tmp_path):
     assert set(table.method) == {"full data", "random"} and len(table) == 4
 
 
+def test_steps_that_nobody_counted(tiny, recorded, tmp_path):
+    """Of an estimator of one's own, and in records made before steps were counted."""
+
+    class Own(ArchitectureClassifier):
+        def fit(self, X, y, **params):
+            super().fit(X, y, **params)
+            del self.net_
+            return self
+
+    zoo = ModelZoo(Own(max_epochs=1), random_state=0).fit(tiny.archs[:2], tiny.X, tiny.y)
+    table = compare({"random": Random()}, tiny.unseen, zoo, tiny.X_test, tiny.y_test, seeds=(0,))
+    assert len(table) == 6 and table.n_steps.isna().all()
+    _, lines = recorded
+    path = tmp_path / "records.jsonl"
+    for line in lines:
+        append(path, {k: v for k, v in json.loads(line).items() if k != "n_steps"})
+    assert read_table(path).n_steps.isna().all()
+
+
 def test_strategies_without_a_budget_are_trained_once(tiny, tmp_path):
     path = tmp_path / "records.jsonl"
     table = run(
@@ -448,7 +472,9 @@ def test_strategies_without_a_budget_are_trained_once(tiny, tmp_path):
     model = tiny.zoo.train(tiny.unseen[0], random_state=0, callbacks=[callback])
     row = rows.iloc[0]
     assert row.accuracy == model.score(tiny.X_test, tiny.y_test)
-    assert row.n_selected == round(np.mean([epoch["n_train"] for epoch in model.history_]))
+    n_rows = [epoch["n_train"] for epoch in model.history_]
+    assert row.n_selected == round(np.mean(n_rows))
+    assert row.n_steps == sum(-(-n // 16) for n in n_rows)
 
 
 def test_setup_is_what_is_spent_before_the_first(tiny, selectors):

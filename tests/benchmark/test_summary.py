@@ -75,6 +75,28 @@ def test_speedup_at():
     np.testing.assert_allclose(found.loc["bad"], [np.nan, np.nan, np.nan, 9])
 
 
+def test_speedup_by_steps():
+    """Of each architecture its own, whatever the clock said; none of what was not counted."""
+    table = pd.DataFrame(
+        {
+            "method": ["full data"] * 3 + ["m"] * 2 + ["unknown"],
+            "budget": [1.0] * 3 + [0.1] * 3,
+            "arch": ["a", "a", "b", "a", "b", "a"],
+            "rar": [0.0] * 3 + [0.04, 0.06, 0.0],
+            "speedup": [1.0] * 3 + [2.0] * 3,
+            "n_steps": [90, 110, 300, 10, 10, np.nan],
+        }
+    )
+    found = speedup_at(table, (0.05, 0.01), by="steps")
+    np.testing.assert_allclose(found.loc["m"], [(10 + 30) / 2, np.nan])
+    assert found.loc["unknown"].isna().all()
+    assert speedup_at(table, (0.05,)).loc["m"].item() == pytest.approx(2)
+    with pytest.raises(ValueError, match="by must be 'time' or 'steps'; got 'energy'"):
+        speedup_at(table, by="energy")
+    with pytest.raises(ValueError, match="column n_steps"):
+        speedup_at(table.drop(columns="n_steps"), by="steps")
+
+
 def test_rank_agreement():
     accuracy = {
         "full data": [0.9, 0.8, 0.7, 0.6],

@@ -62,8 +62,22 @@ def test_failed_trainings(folder, capsys, monkeypatch, check_page):
     assert document["html"] == "c.html"
     captions, words = check_page(folder / "c.html")
     assert len(captions) == 3
-    assert "herding" in words
+    assert "herding" in words and "10%, steps" in words
+    (row,) = (row for row in document["speedup_at"] if row["method"] == "herding")
+    assert set(row) == {"method", *(f"rar_0.{n}{by}" for n in "12" for by in ("", "_steps"))}
     assert "class-balanced random" in words
+
+
+def test_report_of_a_table_without_steps(folder, capsys):
+    """As tables were before steps were counted."""
+    assert cli.main(["compare", "c.toml", "--n-jobs", "1", "--json"]) == 0
+    table = pd.read_csv("c/c.csv")
+    table.drop(columns="n_steps").to_csv("old.csv")
+    capsys.readouterr()
+    assert cli.main(["report", "old.csv"]) == 0
+    old = capsys.readouterr().out
+    assert cli.main(["report", "c/c.csv"]) == 0
+    assert "10%, steps" in capsys.readouterr().out and "10%, steps" not in old
 
 
 def test_report_of_another_table(folder, capsys):
