@@ -9,13 +9,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 
 from sksubsel.baselines._geometry import GeometricSelector
+from sksubsel.samplers.facility import chunks
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 __all__ = ["KCenterGreedy"]
 
-_ROUNDING = 16  # units of rounding, relative to the norms, below which a squared distance is zero
+_MEDIAN_ROWS = 1000
+_ROUNDING = 2**13  # units of rounding, relative to the norms, up to which a squared distance is inexact
 
 
 class KCenterGreedy(GeometricSelector):
@@ -143,7 +145,10 @@ class KCenterGreedy(GeometricSelector):
             squared *= -2
             scale = norms + norms[chosen]
             squared += scale
-            squared[squared <= rounding * scale] = 0
+            inexact = np.flatnonzero(squared <= rounding * scale)
+            for part in chunks(len(inexact), X.shape[1]):
+                differences = X[inexact[part]] - X[chosen]
+                squared[inexact[part]] = np.einsum("nf,nf->n", differences, differences)
             np.minimum(nearest, squared, out=nearest)
             nearest[chosen] = -1
 
@@ -168,17 +173,18 @@ class KCenterGreedy(GeometricSelector):
 
 
 def near_centre(X):
-    """A point within the spread of the rows: floating ndarray (F,) of the dtype of X.
+    """A point amid the rows: floating ndarray (F,) of the dtype of X.
 
     Squared distances from inner products lose the digits that all rows share, so these are
-    subtracted. Each coordinate is the mean rounded to a power of two near the spread: whole
-    numbers, such as pixels and dummy variables, stay whole, and so equal distances equal.
+    subtracted. Each coordinate is the median of at most 1,000 rows, which a few outliers do not
+    move, rounded to a power of two near the spread of the half amid them: whole numbers, such as
+    pixels and dummy variables, stay whole, and so equal distances equal.
     """
-    low, high = X.min(axis=0), X.max(axis=0)
+    some = X[:: -(-len(X) // _MEDIAN_ROWS)]
+    low, middle, high = np.quantile(some, [0.25, 0.5, 0.75], axis=0, method="inverted_cdf")
     spread = high.astype(np.float64) - low
     step = np.exp2(np.floor(np.log2(np.where(spread > 0, spread, 1))))
-    mean = X.mean(axis=0, dtype=np.float64)
-    return np.where(spread > 0, np.round(mean / step) * step, low).astype(X.dtype)
+    return np.where(spread > 0, np.round(middle / step) * step, middle).astype(X.dtype)
 
 
 def check_rows(rows, n_samples, name="initial_subset"):

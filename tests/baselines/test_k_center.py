@@ -118,6 +118,17 @@ def test_smaller_budgets_without_fitting_again(X, stratify):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_far_groups_keep_their_digits(dtype):
+    """Where norms are large beside the distances in a group, as with a sentinel for a value."""
+    X = np.random.default_rng(0).normal(size=(300, 4))
+    X[::20, 0] -= 1e5
+    X = X.astype(dtype)
+    selector = KCenterGreedy(40).fit(X)
+    squared = ((X[:, None].astype(np.float64) - X[selector.sample_indices_]) ** 2).sum(axis=2)
+    assert selector.radius_ == pytest.approx(np.sqrt(squared.min(axis=1).max()), rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_duplicates_come_last(dtype):
     points = (np.random.default_rng(0).normal(size=(6, 300)) + 30).astype(dtype)
     X = np.tile(points, (5, 1))

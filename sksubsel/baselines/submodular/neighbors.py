@@ -18,7 +18,8 @@ def nearest_rows(rows, n_neighbors, method="auto", seed=0):
 
     Parameters
     ----------
-    rows : float32 ndarray of shape (n, F)
+    rows : floating ndarray of shape (n, F)
+        Searched as float32 by "approximate".
     n_neighbors : int
         At most n.
     method : {"auto", "exact", "approximate"}
@@ -71,6 +72,7 @@ def _exact(rows, n_neighbors):
 def _approximate(rows, n_neighbors, seed):
     import faiss
 
+    rows = rows.astype(np.float32, copy=False)
     n_rows, n_features = rows.shape
     # k-means wants some tens of rows for each cell
     n_cells = int(max(1, min(4 * np.sqrt(n_rows), n_rows / 40)))

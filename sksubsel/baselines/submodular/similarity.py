@@ -18,6 +18,9 @@ __all__ = [
 
 _MEDIAN_ROWS = 1000
 _BLOCK_CELLS = 1 << 17
+_CHUNK_CELLS = 1 << 22
+_GRAM_ROWS = 1024
+_LARGEST_FLOAT32 = 2e4  # of -gamma d, whose error in float32 then is about .005
 # Index and distance of each neighbour, the graph, its transpose and their union: 30 measured.
 _BYTES_PER_NEIGHBOR = 40
 
@@ -32,47 +35,50 @@ class FeatureSimilarity:
         ``exp(-gamma d)``, or ``(1 + cos) / 2``, which is ``1 - d / 4`` of rows scaled to norm 1.
         Rows of zeros are like each other and orthogonal to all others.
     gamma : float or None
-        None: one over twice the median d, over at most 1,000 rows spread evenly.
+        None: one over twice the median d of distinct rows, over at most 1,000 spread evenly.
 
     Notes
     -----
-    Keeps one float32 copy of the features, centred, which changes no distance but keeps digits.
+    Keeps one float32 copy of the features, around their median, which changes no distance but keeps
+    digits; a float64 copy where some rows lie so far from the others that float32 would lose them.
     """
 
     def __init__(self, features, kernel, gamma=None):
-        self.kernel = kernel
+        self.kernel, self.gamma = kernel, gamma
         self._rows = _unit_rows(features) if kernel == "cosine" else _centred(features)
-        self._norms = np.einsum("nf,nf->n", self._rows, self._rows)
-        self.gamma = gamma
         if kernel == "rbf" and gamma is None:
-            self.gamma = self._median_gamma()
+            self.gamma = _median_gamma(self._rows)
+        # scaled, so that a product less half of both norms is -gamma d, or -d / 4
+        scale = self.gamma if kernel == "rbf" else 0.25
+        if scale * _squared_norms(self._rows).max() > _LARGEST_FLOAT32:
+            self._rows = _centred(features, np.float64)
+        self._rows *= self._rows.dtype.type(np.sqrt(2 * scale))
+        self._half_norms = _squared_norms(self._rows) / 2
 
     def __len__(self):
         return len(self._rows)
 
     def dense(self, candidates, references):
-        """Likeness of candidates (n,) and references (r,): float32 (n, r). Time O(n r F)."""
+        """Likeness of candidates (n,) and references (r,): float32 (n, r). Time O(n r F).
+
+        Symmetric to the last bit where both are the same, so that gains which are equal stay so.
+        """
         kernel = np.empty((len(candidates), len(references)), dtype=np.float32)
-        # Symmetric to the last bit, so that gains which are equal stay so: the same factors on
-        # both sides, and the sum of the norms by itself.
-        is_rbf = self.kernel == "rbf"
-        scale = self.gamma if is_rbf else 0.25
-        factors = self._rows * np.float32(np.sqrt(2 * scale))
-        if np.array_equal(candidates, references):
-            _gram(factors[candidates], kernel)
-        else:
-            np.matmul(factors[candidates], factors[references].T, out=kernel)
-        norms = np.float32(scale) * self._norms
-        step = max(1, _BLOCK_CELLS // max(1, len(references)))
-        for start in range(0, len(kernel), step):
-            block = kernel[start : start + step]
-            block -= norms[candidates[start : start + step], None] + norms[references]
-            if is_rbf:
-                np.minimum(block, 0, out=block)
-                np.exp(block, out=block)
-            else:
-                block += 1
-                np.maximum(block, 0, out=block)
+        symmetric = np.array_equal(candidates, references)
+        right = self._part(references)
+        left = right if symmetric else self._part(candidates)
+        size = _GRAM_ROWS if symmetric else max(1, _CHUNK_CELLS // max(1, len(references)))
+        for start in range(0, len(kernel), size):
+            own = slice(start, start + size)
+            rest = slice(start, None) if symmetric else slice(None)
+            block = kernel[own, rest]
+            exact = block if self._rows.dtype == np.float32 else np.empty(block.shape)
+            np.matmul(left[own], right[rest].T, out=exact)
+            self._finish(exact, candidates[own], references[rest])
+            if exact is not block:
+                block[:] = exact
+            if symmetric:
+                _mirror(kernel, own)
         # A row is as like itself as can be, whatever the rounding.
         _, at, where = np.intersect1d(candidates, references, return_indices=True)
         kernel[at, where] = 1
@@ -80,12 +86,10 @@ class FeatureSimilarity:
 
     def row(self, candidate):
         """Likeness of one row and all: float32 (n,). Time O(n F)."""
-        distances = self._rows @ (-2 * self._rows[candidate])
-        distances += self._norms
-        distances += self._norms[candidate]
-        similarity = self._from_distances(distances)
+        similarity = self._rows @ self._rows[candidate]
+        self._finish(similarity[None], np.array([candidate]), slice(None))
         similarity[candidate] = 1
-        return similarity
+        return similarity.astype(np.float32, copy=False)
 
     def cells(self, candidate):
         """Columns in which a row is not zero, and the likeness there."""
@@ -103,7 +107,9 @@ class FeatureSimilarity:
         n_rows = len(self)
         n_neighbors = min(n_neighbors + 1, n_rows)  # the row itself is one of them
         distances, neighbors = nearest_rows(self._rows, n_neighbors, method, seed)
-        similarity = self._from_distances(distances).ravel()
+        np.maximum(distances, 0, out=distances)
+        distances *= np.float32(-0.5)
+        similarity = self._of_exponents(distances).ravel()
         indptr = np.arange(n_rows + 1) * n_neighbors
         found = neighbors.ravel() >= 0  # an approximate search may find fewer
         if not found.all():
@@ -124,7 +130,7 @@ class FeatureSimilarity:
         Time O(n B F), memory O(n + B F) and a chunk.
         """
         right = np.ascontiguousarray(self._rows[selected].T)
-        half_norms = self._norms[selected] / 2
+        half_norms = self._half_norms[selected]
         owners = np.empty(len(self), dtype=np.int64)
         for part in chunks(len(self), len(selected)):
             scores = self._rows[part] @ right
@@ -133,22 +139,42 @@ class FeatureSimilarity:
         owners[selected] = np.arange(len(selected))
         return owners
 
-    def _from_distances(self, distances):
-        """Likeness from squared distances, in place."""
-        np.maximum(distances, 0, out=distances)
-        if self.kernel == "rbf":
-            distances *= np.float32(-self.gamma)
-            return np.exp(distances, out=distances)
-        distances *= np.float32(-0.25)
-        distances += 1
-        return np.maximum(distances, 0, out=distances)
+    def _part(self, rows):
+        """The rows themselves where they are all of them, in their order."""
+        if np.array_equal(rows, np.arange(len(self))):
+            return self._rows
+        return self._rows[rows]
 
-    def _median_gamma(self):
-        step = -(-len(self) // _MEDIAN_ROWS)
-        rows, norms = self._rows[::step], self._norms[::step]
-        distances = (norms[:, None] + norms - 2 * (rows @ rows.T))[np.triu_indices(len(rows), 1)]
-        real = distances[distances > 1e-6 * norms.max()]  # equal rows say nothing of the scale
-        return 0.5 / float(np.median(real)) if len(real) else 1.0
+    def _finish(self, products, candidates, references):
+        """Likeness from inner products (n, r), in place, a few rows at a time."""
+        norms = self._half_norms[references]
+        step = max(1, _BLOCK_CELLS // max(1, len(norms)))
+        for start in range(0, len(products), step):
+            block = products[start : start + step]
+            block -= self._half_norms[candidates[start : start + step], None] + norms
+            self._of_exponents(block)
+
+    def _of_exponents(self, exponents):
+        """Likeness from -gamma d, or -d / 4, in place."""
+        if self.kernel == "rbf":
+            np.minimum(exponents, 0, out=exponents)
+            return np.exp(exponents, out=exponents)
+        exponents += 1
+        return np.maximum(exponents, 0, out=exponents)
+
+
+def _median_gamma(rows):
+    """One over twice the median squared distance of distinct rows, of some of them."""
+    rows = _some(rows)
+    products = np.zeros((len(rows), len(rows)))
+    for part in _columns(rows):
+        block = rows[:, part].astype(np.float64)
+        products += block @ block.T
+    norms, pairs = products.diagonal(), np.triu_indices(len(rows), 1)
+    scale = (norms[:, None] + norms)[pairs]
+    distances = scale - 2 * products[pairs]
+    real = distances[distances > 1e-12 * scale]  # equal rows say nothing of the scale
+    return 0.5 / float(np.median(real)) if len(real) else 1.0
 
 
 class PrecomputedSimilarity:
@@ -217,26 +243,41 @@ def check_memory(needed, limit, what, remedy):
         )
 
 
-def _gram(rows, out, size=1024):
-    """``rows @ rows.T``, symmetric to the last bit: the upper half is computed, and copied.
+def _mirror(kernel, own):
+    """Copy what is above the diagonal of a block of rows to below it.
 
-    On some processors BLAS adds up in another order below the diagonal. Time O(n^2 F / 2).
+    On some processors BLAS adds up in another order below the diagonal.
     """
-    for start in range(0, len(rows), size):
-        own = slice(start, start + size)
-        np.matmul(rows[own], rows[start:].T, out=out[own, start:])
-        block = out[own, own]
-        below = np.tril_indices(len(block), -1)
-        block[below] = block.T[below]
-        for other in range(start + size, len(rows), size):
-            out[other : other + size, own] = out[own, other : other + size].T
+    block = kernel[own, own]
+    below = np.tril_indices(len(block), -1)
+    block[below] = block.T[below]
+    for start in range(own.stop, len(kernel), _GRAM_ROWS):
+        other = slice(start, start + _GRAM_ROWS)
+        kernel[other, own] = kernel[own, other].T
 
 
-def _centred(features):
-    rows = np.empty(features.shape, dtype=np.float32)
-    mean = features.mean(axis=0, dtype=np.float64).astype(features.dtype)
+def _some(rows):
+    """At most 1,000 rows, spread evenly."""
+    return rows[:: -(-len(rows) // _MEDIAN_ROWS)]
+
+
+def _columns(rows):
+    """Slices of columns that hold a few megabytes."""
+    step = max(1, _BLOCK_CELLS // len(rows))
+    return [slice(start, start + step) for start in range(0, rows.shape[1], step)]
+
+
+def _squared_norms(rows):
+    return np.einsum("nf,nf->n", rows, rows)
+
+
+def _centred(features, dtype=np.float32):
+    """Rows around their median: a mean may be far from all of them where a few are outliers."""
+    rows, some = np.empty(features.shape, dtype=dtype), _some(features)
+    parts = [np.median(some[:, part], axis=0) for part in _columns(some)]
+    middle = np.concatenate(parts).astype(features.dtype)
     for part in chunks(*features.shape):
-        rows[part] = features[part] - mean
+        rows[part] = features[part] - middle
     return rows
 
 

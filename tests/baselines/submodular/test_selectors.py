@@ -1,5 +1,7 @@
 """What the selectors do besides maximising: weights, kernels, sparse input, memory."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -160,8 +162,7 @@ def test_default_gamma_is_of_the_median_distance():
 
 @pytest.mark.parametrize("kernel", ["rbf", "cosine"])
 def test_kernel_is_symmetric_to_the_last_bit(kernel, monkeypatch):
-    gram = similarity_module._gram
-    monkeypatch.setattr(similarity_module, "_gram", lambda rows, out: gram(rows, out, 100))
+    monkeypatch.setattr(similarity_module, "_GRAM_ROWS", 100)
     own = similarity_module.FeatureSimilarity(table(n=333, d=17), kernel)
     rows = np.arange(333)
     K = own.dense(rows, rows)
@@ -169,6 +170,51 @@ def test_kernel_is_symmetric_to_the_last_bit(kernel, monkeypatch):
     np.testing.assert_array_equal(K.diagonal(), 1)
     np.testing.assert_allclose(np.array([own.row(i) for i in rows]), K, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(own.dense(rows[3:9], rows[5:]).shape, (6, 328))
+
+
+def test_outliers_do_not_decide_the_scale():
+    """One row far from all others, values of many sizes, and equal rows."""
+    X = np.random.default_rng(0).normal(size=(300, 4))
+
+    def documented(X):
+        squared = ((X[:, None] - X) ** 2).sum(axis=2)[np.triu_indices(len(X), 1)]
+        return 0.5 / np.median(squared[squared > 0])
+
+    far = np.where(np.arange(300)[:, None] == 150, 1e4, X)
+    for rows in (X, far, np.exp(3 * X), np.repeat(X[:50], 6, axis=0)):
+        found = similarity_module.FeatureSimilarity(rows, "rbf").gamma
+        assert found == pytest.approx(documented(rows), rel=1e-4)
+    clean, spoiled = (FacilityLocation(10).fit(rows).ranking_ for rows in (X, far))
+    assert len(np.intersect1d(clean, spoiled)) > 5
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_far_groups_keep_their_digits(dtype):
+    """Where a float32 product would have none left, as with a sentinel in place of a value."""
+    X = np.random.default_rng(0).normal(size=(200, 4))
+    X[::20, 0] -= 1e5
+    X = X.astype(dtype)
+    squared = ((X[:, None].astype(np.float64) - X) ** 2).sum(axis=2)
+    own = similarity_module.FeatureSimilarity(X, "rbf")
+    wanted, rows = np.exp(-own.gamma * squared), np.arange(200)
+    np.testing.assert_allclose(own.dense(rows, rows), wanted, atol=1e-5)
+    np.testing.assert_allclose(own.dense(rows[3:9], rows[5:]), wanted[3:9, 5:], atol=1e-5)
+    np.testing.assert_allclose(np.array([own.row(i) for i in rows]), wanted, atol=1e-5)
+    graph = own.nearest(5, "exact", 0).tocoo()
+    np.testing.assert_allclose(graph.data, wanted[graph.row, graph.col], atol=1e-5)
+    assert own.row(0).dtype == own.dense(rows, rows).dtype == graph.dtype == np.float32
+    assert similarity_module.FeatureSimilarity(X[1::2], "rbf")._rows.dtype == np.float32
+
+
+@pytest.mark.parametrize("cls", [FacilityLocation, GraphCut])
+def test_memory_is_as_estimated(cls):
+    """A kernel, one copy of wide features, and a few megabytes for passes over them."""
+    X = np.random.default_rng(0).normal(size=(300, 20_000)).astype(np.float32)
+    tracemalloc.start()
+    cls(3, memory_limit=4 * 300 * (300 + 20_000), mode="dense").fit(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < X.nbytes + 2e7
 
 
 def test_shifts_and_scales_do_not_matter():
