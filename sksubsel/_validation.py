@@ -122,6 +122,36 @@ def check_finite(array: np.ndarray, name: str, kind: str = "") -> None:
             )
 
 
+def check_labels(y: np.ndarray, name: str = "y") -> None:
+    """Raise ValueError if labels are missing, infinite, or of kinds that have no order.
+
+    Of an object array that takes a look at each label.
+    """
+    check_finite(y, name)
+    if y.dtype.kind != "O" or y.size == 0:
+        return
+    missing = np.frompyfunc(_is_missing, 1, 1)(y).astype(bool)
+    if missing.any():
+        row = int(missing.argmax())
+        raise ValueError(f"{name} must have a label in each row; got {y[row]} in row {row}")
+    one_of_each = list({type(label): label for label in y}.values())
+    try:
+        sorted(one_of_each)
+    except TypeError:
+        raise ValueError(
+            f"{name} must hold labels of one kind, or such as have an order; got {one_of_each}"
+        ) from None
+
+
+def _is_missing(label) -> bool:
+    if label is None:
+        return True
+    try:
+        return bool(label != label)  # NaN, NaT
+    except (TypeError, ValueError):  # pandas.NA is neither
+        return True
+
+
 def check_probabilities(proba: np.ndarray, name: str) -> None:
     """Raise ValueError unless the last axis of a finite array is of probabilities.
 
@@ -205,14 +235,11 @@ def check_instances(X, y, *, min_class_count: int = 2) -> tuple[np.ndarray, np.n
             f"X and y must have the same number of instances; got X of shape {X.shape} "
             f"and y of shape {y.shape}"
         )
-    check_finite(y, "y")
+    check_labels(y)
     with np.errstate(invalid="ignore"):  # scikit-learn casts floats beyond int64
         continuous = type_of_target(y, input_name="y") == "continuous"
     if continuous:
-        with np.errstate(over="ignore"):  # said by an error that names the row
-            y = y.astype(np.float32)
-        check_finite(y, "y", " as float32")
-        return X, y, "regression", None
+        return X, float_targets(y), "regression", None
     classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     if len(classes) < 2:
         raise ValueError(f"y must hold at least two classes; got only {classes.tolist()}")
@@ -223,6 +250,14 @@ def check_instances(X, y, *, min_class_count: int = 2) -> tuple[np.ndarray, np.n
             f"class {rare!r} has {counts.min()}"
         )
     return X, codes.astype(np.int64), "classification", classes
+
+
+def float_targets(y, name: str = "y") -> np.ndarray:
+    """Continuous targets as float32; ValueError where one is beyond it."""
+    with np.errstate(over="ignore"):  # said by an error that names the row
+        y = y.astype(np.float32)
+    check_finite(y, name, " as float32")
+    return y
 
 
 def is_count(value) -> bool:

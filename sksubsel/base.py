@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sksubsel._validation import check_budget, check_finite, check_X, fit_context
+from sksubsel._validation import check_budget, check_labels, check_X, fit_context, float_targets
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -281,9 +281,11 @@ class BaseSelector(InstancesMixin, BaseEstimator, ABC):
             return None, None, None
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
-        check_finite(y, "y")
-        if type_of_target(y, input_name="y") == "continuous":
-            return y.astype(np.float32), "regression", None
+        check_labels(y)
+        with np.errstate(invalid="ignore"):  # scikit-learn casts floats beyond int64
+            continuous = type_of_target(y, input_name="y") == "continuous"
+        if continuous:
+            return float_targets(y), "regression", None
         classes, codes = np.unique(y, return_inverse=True)
         return codes.astype(np.int64), "classification", classes
 

@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from sksubsel._validation import available_where, fit_context
+from sksubsel._validation import available_where, check_labels, fit_context
 from sksubsel.baselines import Random
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class _SubsetEstimator(MetaEstimatorMixin, BaseEstimator):
         if y is None:
             raise ValueError(f"{self!r} requires y to be passed, but the target y is None")
         y = column_or_1d(y, warn=True)
+        if y.dtype.kind == "O":
+            check_labels(y)
         assert_all_finite(y, input_name="y")
         return y
 

@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state, column_or_1d
 from sklearn.utils._param_validation import HasMethods, StrOptions
 
 from sksubsel._interrupts import interrupts_raised
-from sksubsel._validation import check_finite
+from sksubsel._validation import check_finite, check_labels
 from sksubsel.base import BaseSelector
 from sksubsel.baselines.adaptive.gradients import GradientRecorder, LastLayerGradients
 from sksubsel.baselines.adaptive.strategy import View
@@ -104,6 +104,8 @@ class GradientSelector(BaseSelector):
                     "with proba or features"
                 )
             validation = self._check_validation(X_val, y_val)
+        if features is not None:  # before a training
+            features = _check_features(features, len(X))
         rng = check_random_state(self.random_state)
 
         @functools.cache
@@ -159,7 +161,7 @@ class GradientSelector(BaseSelector):
                 f"y_val must have a label for each of the {len(X_val)} rows of X_val; "
                 f"got {len(y_val)}"
             )
-        check_finite(y_val, "y_val")
+        check_labels(y_val, "y_val")
         unknown = np.setdiff1d(y_val, self.classes_)
         if len(unknown):
             raise ValueError(f"y_val must hold classes of y, {self.classes_}; got {unknown}")
@@ -194,12 +196,8 @@ class GradientSelector(BaseSelector):
         check_finite(proba, "proba")
         if proba.min() < 0 or abs(proba.sum(axis=1) - 1).max() > 1e-3:
             raise ValueError("proba must be at least 0 with rows that sum to 1")
-        features = np.asarray(standardise(X) if features is None else features)
-        if features.ndim != 2 or len(features) != len(X):
-            raise ValueError(
-                f"features must have shape (N, H) with N={len(X)}; got {features.shape}"
-            )
-        check_finite(features, "features")
+        if features is None:
+            features = _check_features(standardise(X), len(X))
         residual = proba.copy()
         residual[np.arange(len(y)), columns[y]] -= 1
         return LastLayerGradients(residual, features, np.log(np.maximum(proba, _TINY)))
@@ -215,6 +213,16 @@ class GradientSelector(BaseSelector):
         X = X if isinstance(model, ArchitectureClassifier) else _flat(X)
         with interrupts_raised():
             return model.fit(X, self.classes_[y])  # labels, which `class_weight` may name
+
+
+def _check_features(features, n_samples):
+    features = np.asarray(features)
+    if features.ndim != 2 or len(features) != n_samples:
+        raise ValueError(
+            f"features must have shape (N, H) with N={n_samples}; got {features.shape}"
+        )
+    check_finite(features, "features")
+    return features
 
 
 class _Standardise:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["KCenterGreedy"]
 
 _MEDIAN_ROWS = 1000
-_ROUNDING = 2**13  # units of rounding, relative to the norms, up to which a squared distance is inexact
+_ROUNDING = 2**13  # squared distances below so many units of the norms' rounding are inexact
 
 
 class KCenterGreedy(GeometricSelector):

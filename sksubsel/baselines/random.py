@@ -27,6 +27,7 @@ class Random(BaseSelector):
     stratify : {"proportional", "equal"} or None, default=None
         None draws from all instances alike; "proportional" gives each class its share of the
         data; "equal" the same number each, as far as they have as many: class-balanced random.
+        What cannot be shared goes to the first classes, whatever the seed.
         Continuous targets are cut into ten quantile bins.
     random_state : int, RandomState instance or None, default=None
         Seed of the draw.

@@ -170,6 +170,8 @@ class RidgeDesign(BaseSelector):
 
     def _rank(self, X, y, budget, target=None):
         """Order the rows; `target` (N, C) takes the place of out-of-fold predictions."""
+        if target is not None:  # before the features, which may cost a training
+            target = self._check_target(target, y)
         features, y, seed = self._features_and_seed(X, y)
         classes = self.task_ == "classification"
         if not classes:
@@ -178,9 +180,7 @@ class RidgeDesign(BaseSelector):
         if target is None:
             self.target_ = self._out_of_fold(features, y, seed)
         else:
-            self.target_ = self._check_target(target, y)
-            if not classes:
-                self.target_ = (self.target_ - centre) / scale
+            self.target_ = target if classes else (target - centre) / scale
         self._strata = make_strata(y, self.task_)
         index = DesignIndex(
             features,

@@ -22,10 +22,11 @@ from sksubsel._parallel import Progress, run_tasks, threads_of_each
 from sksubsel._validation import (
     available_where,
     check_device,
-    check_finite,
     check_instances,
+    check_labels,
     check_X,
     fit_context,
+    float_targets,
     label_codes,
 )
 from sksubsel.architectures import as_architecture, as_architectures
@@ -491,9 +492,9 @@ class ModelZoo(BaseEstimator):
                 f"{X_name} must have the instance shape {self.X_.shape[1:]} of X and the length of "
                 f"{y_name}; got {X.shape} and {y.shape}"
             )
-        check_finite(y, y_name)
+        check_labels(y, y_name)
         if self.classes_ is None:
-            return X, y.astype(np.float32)
+            return X, float_targets(y, y_name)
         codes, strange = label_codes(y, self.classes_)
         if len(strange):
             raise ValueError(f"{y_name} holds labels that the zoo lacks: {strange.tolist()}")

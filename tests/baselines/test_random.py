@@ -144,3 +144,24 @@ def test_fit_resample_keeps_containers(data):
     np.testing.assert_array_equal(X_part, images[rows])
     assert y_part == list(y[rows])
     assert Random(5).fit_resample(images)[1] is None
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [
+        ([0, np.nan, 1], "y must have a label in each row; got nan in row 1"),
+        (["a", None, "b"], "y must have a label in each row; got None in row 1"),
+        (["a", "b", pd.NA], "y must have a label in each row; got <NA> in row 2"),
+        (["a", 1, "b"], "y must hold labels of one kind"),
+    ],
+)
+def test_missing_labels_are_no_classes(labels, message):
+    y = np.array(labels * 20, dtype=object)
+    with pytest.raises(ValueError, match=message):
+        Random(6, stratify="equal").fit(np.zeros((60, 1)), y)
+
+
+def test_targets_beyond_float32_are_refused():
+    y = np.linspace(0, 1e39, 30)
+    with pytest.raises(ValueError, match="y must be finite as float32; got inf"):
+        Random(6, stratify="equal").fit(np.zeros((30, 1)), y)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -70,6 +71,16 @@ def test_target_and_estimator(digits):
     # a classifier that knows no probabilities
     hard = RidgeDesign(20, estimator=LinearSVC(), n_components=64, random_state=0).fit(X, y)
     assert set(np.unique(hard.target_)) == {0.0, 1.0}
+
+
+def test_a_wrong_target_costs_no_features(digits):
+    class Costly(PCA):
+        def fit_transform(self, X, y=None):
+            raise AssertionError("computed in vain")
+
+    X, y, *_ = digits
+    with pytest.raises(ValueError, match=r"target must have shape \(N=900, C=10\)"):
+        RidgeDesign(10, features=Costly()).fit(X, y, target=np.ones((900, 3)))
 
 
 def test_continuous_labels():

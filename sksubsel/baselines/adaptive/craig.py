@@ -88,9 +88,12 @@ class CRAIGStrategy(Strategy):
         self.memory_limit = memory_limit
 
     def select(self, view: View, budget: int, rng: np.random.RandomState) -> Selection:
+        groups = class_quotas(view.y, view.n_samples, budget, self.stratify)
+        for rows, _ in groups:  # before the gradients, which may cost a training
+            self._n_references(len(rows))
         gradients = view.gradients(self.gradient)
         parts = []
-        for rows, quota in class_quotas(view.y, view.n_samples, budget, self.stratify):
+        for rows, quota in groups:
             reference = self._references(rows, rng)
             kernel, scale = _kernel(gradients, rows, reference)
             weights = np.full(len(reference), scale * len(rows) / len(reference))
@@ -106,13 +109,17 @@ class CRAIGStrategy(Strategy):
         rows, weights, gains = (column[order] for column in joint)
         return Selection(rows, weights * (budget / weights.sum()), gains)
 
-    def _references(self, rows, rng):
-        n_wanted = min(len(rows), self.max_reference, int(self.memory_limit // (4 * len(rows))))
-        if n_wanted < min(len(rows), 64):
+    def _n_references(self, n_rows):
+        n_wanted = min(n_rows, self.max_reference, int(self.memory_limit // (4 * n_rows)))
+        if n_wanted < min(n_rows, self.max_reference, 64):
             raise ValueError(
-                f"memory_limit must be at least {4 * len(rows) * min(len(rows), 64)} bytes for a "
-                f"class of {len(rows)} rows; got {self.memory_limit}"
+                f"memory_limit must be at least {4 * n_rows * min(n_rows, 64)} bytes for a "
+                f"class of {n_rows} rows; got {self.memory_limit}"
             )
+        return n_wanted
+
+    def _references(self, rows, rng):
+        n_wanted = self._n_references(len(rows))
         if n_wanted == len(rows):
             return rows
         return np.sort(rng.choice(rows, n_wanted, replace=False))

@@ -42,6 +42,8 @@ class _Access(ABC):
     def __init__(self, net, check_epochs):
         self.net, self.subset = net, TrainingSubset()
         self.dataset: Any = None
+        if isinstance(getattr(net.fit_loop, "__self__", None), _Access):
+            del net.fit_loop  # of a fit that another callback ended before its loop
         self._fit_loop, self._check_epochs = net.fit_loop, check_epochs
         net.fit_loop = self._run
 

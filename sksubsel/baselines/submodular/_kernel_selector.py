@@ -40,12 +40,15 @@ class KernelSelector(SubmodularSelector):
     def _accept_sparse(self):
         return self.kernel == "precomputed"
 
-    def _rank(self, X, y, budget, sample_weight=None):
-        if self.kernel == "precomputed":
-            X = check_kernel(X)
-        else:
-            X = instance_features(X, self.features)
-        return super()._rank(X, y, budget, sample_weight)
+    def _instances(self, X):
+        if self.kernel != "precomputed":
+            return instance_features(X, self.features)
+        X = check_kernel(X)
+        self._check_kernel(X)
+        return X
+
+    def _check_kernel(self, X):
+        """Raise ValueError for what a precomputed kernel must not hold."""
 
     def _open(self, X, rows, n_wanted):
         if self.kernel == "precomputed":
@@ -102,6 +105,17 @@ class CoverSelector(KernelSelector):
     def _by_class(self):
         return self.stratify is not None or self.mode == "per_class"
 
+    def _instances(self, X):
+        if self.kernel != "precomputed" and (self.mode, self.optimizer) == ("sparse", "partition"):
+            raise ValueError(
+                'mode must not be "sparse" with optimizer="partition", whose parts are dense'
+            )
+        return super()._instances(X)
+
+    def _check_kernel(self, X):
+        if X.min() < 0:
+            raise ValueError(f'X must be at least 0 with kernel="precomputed"; got {X.min()}')
+
     def _split(self, y, n_samples):
         if self.mode == "per_class" and self.task_ != "classification":
             raise ValueError(
@@ -117,10 +131,6 @@ class CoverSelector(KernelSelector):
             return
         name = type(self).__name__
         if self.optimizer == "partition":
-            if self.mode == "sparse":
-                raise ValueError(
-                    'mode must not be "sparse" with optimizer="partition", whose parts are dense'
-                )
             self.mode_ = "dense"
             self._check_partitions(name, sizes, wanted)
             return
@@ -173,15 +183,13 @@ def part_weights(weights, n_rows, references):
 
 
 def check_kernel(X):
-    """A precomputed kernel: square, not negative, floating; a copy only to change its dtype."""
+    """A precomputed kernel: square, float32 or float64; a copy only to change its dtype."""
     if X.ndim != 2 or X.shape[0] != X.shape[1]:
         raise ValueError(
             f'X must be of shape (n_samples, n_samples) with kernel="precomputed"; got {X.shape}'
         )
-    if X.dtype.kind != "f":
-        X = X.astype(np.float64)
-    if X.min() < 0:
-        raise ValueError(f'X must be at least 0 with kernel="precomputed"; got {X.min()}')
+    if X.dtype not in (np.float32, np.float64):  # sums over rows are beyond float16
+        X = X.astype(np.result_type(X.dtype, np.float32))
     if sparse.issparse(X) and not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()

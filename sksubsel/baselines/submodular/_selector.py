@@ -37,6 +37,10 @@ class SubmodularSelector(BaseSelector):
         "random_state": ["random_state"],
     }
 
+    def _instances(self, X):
+        """Instances as `_open` wants them, once all else was checked."""
+        return X
+
     @abstractmethod
     def _open(self, X, rows, n_wanted):
         """Data of the rows of one class, for `_objective`; rows is None for all of them."""
@@ -71,6 +75,7 @@ class SubmodularSelector(BaseSelector):
             )
             if not sample_weight.any():
                 raise ValueError("sample_weight must have at least one non-zero number")
+        X = self._instances(X)
         self._limit = budget
         members = self._split(y, n_samples)
         allowed = np.isin(np.arange(n_samples), initial, invert=True)

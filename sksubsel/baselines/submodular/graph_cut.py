@@ -23,7 +23,7 @@ class GraphCut(CoverSelector):
     """Rows like all instances together, and unlike each other.
 
     Greedily maximises ``f(S) = sum_j w_j sum_{i in S} k(i, j) - lam sum_{i, i' in S} k(i, i')``
-    (the pairs count twice, i' = i once), submodular for a symmetric k >= 0 [1]_.
+    (each pair counts in both orders, i' = i once), submodular for k >= 0 [1]_.
 
     Parameters
     ----------
@@ -155,7 +155,9 @@ class GraphCut(CoverSelector):
         weights = part_weights(weights, len(data), references)
         if self.mode_ == "sparse" and self.kernel != "precomputed":
             graph = self._kernel(data, None, None)
-            return GraphCutObjective(graph @ weights, self.lam, PrecomputedSimilarity(graph))
+            return GraphCutObjective(
+                graph @ weights, self.lam, PrecomputedSimilarity(graph, symmetric=True)
+            )
         rows = np.arange(len(data)) if candidates is None else candidates
         covered = np.arange(len(data)) if references is None else references
         sums = np.empty(len(rows))
@@ -173,7 +175,7 @@ class GraphCutObjective:
         Weighted likeness of each candidate to the references.
     lam : float
     similarity : object
-        With ``cells(i)``, ``row(i)`` and ``diagonal()``.
+        With ``pairs(i)`` and ``diagonal()``.
     candidates : int64 ndarray of shape (n,) or None
         Rows of the similarity. None: all.
     """
@@ -188,11 +190,13 @@ class GraphCutObjective:
 
     def add(self, candidate):
         if self._candidates is None:
-            columns, values = self._similarity.cells(candidate)
-        else:
-            row = self._similarity.row(self._candidates[candidate])
-            columns, values = slice(None), row[self._candidates]
-        self._gains[columns] -= 2 * self._lam * values.astype(np.float64)
+            for rows, values in self._similarity.pairs(candidate):
+                self._gains[rows] -= self._lam * values.astype(np.float64)
+            return
+        likeness = np.zeros(len(self._similarity))
+        for rows, values in self._similarity.pairs(self._candidates[candidate]):
+            likeness[rows] += values
+        self._gains -= self._lam * likeness[self._candidates]
 
     def fork(self):
         other = copy.copy(self)

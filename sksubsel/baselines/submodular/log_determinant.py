@@ -135,6 +135,14 @@ class LogDeterminant(KernelSelector):
     def _rank(self, X, y, budget):  # type: ignore[override]
         return super()._rank(X, y, budget)  # the rows' weights would say nothing here
 
+    def _check_kernel(self, X):
+        least = X.diagonal().min()
+        if least < 0:
+            raise ValueError(
+                'X must be positive semi-definite with kernel="precomputed"; got '
+                f"{least} on its diagonal"
+            )
+
     def _check_size(self, X, sizes, wanted):
         given = 0 if self.initial_subset is None else np.shape(self.initial_subset)[0]
         for n_rows, n_wanted in zip(sizes.tolist(), wanted.tolist()):
@@ -144,8 +152,9 @@ class LogDeterminant(KernelSelector):
                 n_part = -(-n_rows // n_partitions)
                 n_rows = min(n_rows, n_partitions * min(n_wanted, n_part) + given)
                 n_factors = 2  # those of the union, and of a part's solution on it
+            copied = 0 if self.kernel == "precomputed" else 4 * n_rows * X.shape[1]
             check_memory(
-                n_factors * 8 * n_rows * n_selected + 4 * n_rows * X.shape[1],
+                n_factors * 8 * n_rows * n_selected + copied,
                 self.memory_limit,
                 f"LogDeterminant: factors of {n_rows} rows for {n_selected} selected ones",
                 "use a smaller budget, or stratify",

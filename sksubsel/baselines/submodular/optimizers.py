@@ -41,13 +41,15 @@ def stochastic(objective, n_wanted, allowed, epsilon, rng):
     size = math.ceil(len(candidates) / max(n_wanted, 1) * math.log(1 / epsilon))
     for step in range(n_wanted):
         n_left = len(candidates)
-        if size < n_left:
+        if size >= n_left:
+            sample = np.arange(n_left)
+        elif 2 * size > n_left:
+            sample = np.sort(rng.permutation(n_left)[:size])
+        else:
             sample = np.unique(rng.randint(n_left, size=size))
             while len(sample) < size:  # few are missing, and n_left may be millions
                 more = rng.randint(n_left, size=size - len(sample))
                 sample = np.unique(np.append(sample, more))
-        else:
-            sample = np.arange(n_left)
         rows = np.sort(candidates[sample])
         fresh = objective.gains(rows)
         positions[step], gains[step] = rows[fresh.argmax()], fresh.max()

@@ -91,9 +91,9 @@ class FeatureSimilarity:
         similarity[candidate] = 1
         return similarity.astype(np.float32, copy=False)
 
-    def cells(self, candidate):
-        """Columns in which a row is not zero, and the likeness there."""
-        return slice(None), self.row(candidate)
+    def pairs(self, candidate):
+        """Parts of k(i, c) + k(c, i) for one row c: pairs (rows i, values), to be added up."""
+        return [(slice(None), 2 * self.row(candidate))]
 
     def diagonal(self):
         """Likeness of each row and itself: float32 (n,)."""
@@ -180,8 +180,9 @@ def _median_gamma(rows):
 class PrecomputedSimilarity:
     """The same for a kernel that is given: floating ndarray or CSR matrix of shape (n, n)."""
 
-    def __init__(self, kernel):
+    def __init__(self, kernel, symmetric=False):
         self.matrix = kernel
+        self._transposed = kernel if symmetric else None
 
     def __len__(self):
         return self.matrix.shape[0]
@@ -200,11 +201,12 @@ class PrecomputedSimilarity:
             return self.matrix[[candidate]].toarray()[0]
         return self.matrix[candidate]
 
-    def cells(self, candidate):
+    def pairs(self, candidate):
         if not sparse.issparse(self.matrix):
-            return slice(None), self.matrix[candidate]
-        part = slice(self.matrix.indptr[candidate], self.matrix.indptr[candidate + 1])
-        return self.matrix.indices[part], self.matrix.data[part]
+            return [(slice(None), self.matrix[candidate] + self.matrix[:, candidate])]
+        if self._transposed is None:
+            self._transposed = self.matrix.T.tocsr()
+        return [_cells(self.matrix, candidate), _cells(self._transposed, candidate)]
 
     def diagonal(self):
         return self.matrix.diagonal()
@@ -220,6 +222,12 @@ class PrecomputedSimilarity:
             best[better] = similarity[better]
         owners[selected] = np.arange(len(selected))
         return owners
+
+
+def _cells(matrix, row):
+    """Columns in which a row of a CSR matrix is not zero, and the values there."""
+    part = slice(matrix.indptr[row], matrix.indptr[row + 1])
+    return matrix.indices[part], matrix.data[part]
 
 
 def dense_bytes(n_candidates, n_references):

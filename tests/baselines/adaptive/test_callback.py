@@ -363,6 +363,28 @@ def test_put_back_after_an_exception(make, data):
     assert len(callback.history_) == 6
 
 
+@KINDS
+def test_fit_again_after_another_callback_ended_the_first_before_its_loop(make, data):
+    class Once(Callback):
+        armed_ = True
+
+        def on_train_begin(self, net, **kwargs):
+            if self.armed_:
+                raise RuntimeError("not yet")
+
+    once = Once()
+    callback = SubsetCallback(RS2Strategy(), budget=10, random_state=0)
+    model = make(callback, once)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="not yet"):
+            model.fit(*data)
+    once.armed_ = False
+    model.fit(*data)
+    assert len(callback.history_) == 6
+    if make is stock:
+        assert "fit_loop" not in vars(model)
+
+
 def test_stock_nets_with_a_split_and_other_callbacks(data):
     X, y = data
     batches = Batches()

@@ -337,6 +337,22 @@ def test_errors_of_validation_rows(data):
             GLISTER().fit(X, y, **params)
 
 
+class Untrained(GaussianNB):
+    def fit(self, X, y):
+        raise AssertionError("trained in vain")
+
+
+def test_what_is_refused_costs_no_training(data):
+    X, y = data
+    with pytest.raises(ValueError, match="memory_limit must be at least"):
+        CRAIG(10, memory_limit=1000, stratify=None, estimator=Untrained()).fit(X, y)
+    for features, message in [(X[:50], r"shape \(N, H\)"), (np.full_like(X, np.nan), "finite")]:
+        with pytest.raises(ValueError, match=f"features must .*{message}"):
+            GradMatch(10, estimator=Untrained()).fit(X, y, features=features)
+    few = CRAIG(10, max_reference=5, memory_limit=5000, random_state=0)  # asks for no more
+    assert len(few.fit(X, y).sample_indices_) == 10
+
+
 @pytest.mark.parametrize(
     "by, remedy",
     [(None, 'by="class" or by="batch"'), ("class", 'by="batch"'), ("batch", "a larger batch_size")],
@@ -348,10 +364,6 @@ def test_grad_match_keeps_to_its_memory(by, remedy, data):
     need = 32 * n_wanted**2
     selector = GradMatch(40, by=by, batch_size=5, memory_limit=need)
     assert len(selector.fit(X, y).sample_indices_) == 40
-
-    class Untrained(GaussianNB):
-        def fit(self, X, y):
-            raise AssertionError("trained in vain")
 
     selector.set_params(memory_limit=need - 1, estimator=Untrained())
     message = f"by={by!r} needs up to {need:.3g} bytes.* {n_wanted} candidates.*memory_limit=.*"

@@ -74,6 +74,23 @@ def test_stochastic_asks_for_random_samples_of_the_stated_size():
     assert len(np.unique(np.concatenate(objective.asked))) > 150
 
 
+def test_stochastic_draws_large_samples_without_rejection():
+    """To draw nearly all rows one by one takes many times as many draws as there are rows."""
+
+    class Draws(np.random.RandomState):
+        n_drawn = 0
+
+        def randint(self, *args, size, **params):
+            self.n_drawn += size
+            return super().randint(*args, size=size, **params)
+
+    objective, rng = Counting(kernel(), np.ones(200)), Draws(0)
+    positions, _ = optimizers.stochastic(objective, 5, np.ones(200, bool), 0.01, rng)
+    assert len(np.unique(positions)) == 5 and rng.n_drawn == 0
+    for asked in objective.asked:
+        assert len(np.unique(asked)) == len(asked) == 185  # 40 log(100) = 184.2
+
+
 def test_stochastic_draws_every_row_alike():
     hits = np.zeros(30)
     rng = np.random.RandomState(0)

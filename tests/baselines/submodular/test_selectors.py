@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from scipy import sparse
+from sklearn.decomposition import PCA
 from sklearn.metrics.pairwise import cosine_similarity, rbf_kernel
 
 from sksubsel.baselines.submodular import (
@@ -117,8 +118,47 @@ def test_precomputed(cls):
     np.testing.assert_array_equal(wide.ranking_, cls(10, kernel="precomputed").fit(K).ranking_)
     with pytest.raises(ValueError, match=r"shape \(n_samples, n_samples\).*got \(50, 3\)"):
         cls(kernel="precomputed").fit(np.abs(X))
-    with pytest.raises(ValueError, match=r"X must be at least 0.*got -1"):
+    what = "positive semi-definite" if cls is LogDeterminant else "at least 0"
+    with pytest.raises(ValueError, match=rf"X must be {what}.*got -1"):
         cls(kernel="precomputed").fit(np.where(np.eye(50) > 0, -1.0, K))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+def test_log_determinant_of_likeness_below_zero(kind):
+    """As of linear kernels; and factors of a large sparse kernel need none of its memory."""
+    X = np.random.default_rng(0).normal(size=(30, 4))
+    selector = LogDeterminant(5, kernel="precomputed", noise=0.5).fit(kind(X @ X.T))
+    chosen = X[selector.ranking_]
+    wanted = np.linalg.slogdet(np.eye(5) + chosen @ chosen.T / 0.5)[1]
+    assert selector.gains_.sum() == pytest.approx(wanted)
+    n = 30_000
+    many = LogDeterminant(3, kernel="precomputed", memory_limit=8.1 * n * 3)
+    assert many.fit(sparse.identity(n, format="csr")).gains_[0] == pytest.approx(np.log(11))
+
+
+@pytest.mark.parametrize("cls", COVERS)
+def test_float16_kernels_do_not_overflow(cls):
+    K = 100 * np.random.default_rng(0).random((900, 900)).astype(np.float16)
+    wanted = cls(4, kernel="precomputed").fit(K.astype(np.float32))
+    found = cls(4, kernel="precomputed").fit(K)
+    np.testing.assert_array_equal(found.ranking_, wanted.ranking_)
+    np.testing.assert_array_equal(found.gains_, wanted.gains_)
+
+
+@pytest.mark.parametrize("optimizer", ["lazy", "partition"])
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+def test_graph_cut_of_a_kernel_with_two_sides(kind, optimizer):
+    """How well i stands for j need not be how well j stands for i."""
+    A = np.random.default_rng(0).random((12, 12))
+    A[A < 0.3] = 0
+    params = {"optimizer": optimizer, "n_partitions": 1, "random_state": 0}
+    selector = GraphCut(5, kernel="precomputed", lam=0.3, **params).fit(kind(A))
+
+    def f(S):
+        return A[S].sum() - 0.3 * A[np.ix_(S, S)].sum()
+
+    S = selector.ranking_
+    np.testing.assert_allclose(selector.gains_, [f(S[: t + 1]) - f(S[:t]) for t in range(5)])
 
 
 @pytest.mark.parametrize("cls", COVERS)
@@ -268,6 +308,23 @@ def test_duplicates_are_taken_last():
     np.testing.assert_array_equal(rows, np.arange(10) * 3)
     rows = LogDeterminant(10, noise=1e-6).fit(X).sample_indices_
     np.testing.assert_array_equal(rows, np.arange(10) * 3)
+
+
+@pytest.mark.parametrize(
+    "params, weights, message",
+    [
+        ({"initial_subset": [99]}, None, "initial_subset must"),
+        ({}, -np.ones(50), "Negative"),
+        ({"mode": "sparse", "optimizer": "partition"}, None, "mode must not be"),
+    ],
+)
+def test_what_is_refused_costs_no_features(params, weights, message):
+    class Costly(PCA):
+        def fit_transform(self, X, y=None):
+            raise AssertionError("computed in vain")
+
+    with pytest.raises(ValueError, match=message):
+        FacilityLocation(5, features=Costly(), **params).fit(table(), sample_weight=weights)
 
 
 def test_graph_cut_beyond_monotone_fills_the_budget():
