@@ -6,24 +6,45 @@ import pickle
 import sys
 import types
 
+import numpy as np
 from joblib.hashing import NumpyHasher
+
+_OF_A_CLASS = {  # and nothing of what it does
+    "__dict__", "__doc__", "__firstlineno__", "__module__", "__qualname__", "__static_attributes__",
+    "__weakref__", "_abc_impl",
+}  # fmt: skip
 
 
 def digest(*parts) -> str:
     """MD5 of what the parts would be pickled as, arrays and tensors by their values.
 
-    joblib's digests with two additions: a tensor counts by its values (as pickled it holds an
-    address), and a function or class that cannot be imported by its name and code.
+    joblib's digests with three additions: an array counts by its values alone, however they lie in
+    memory or in a file, and so does a tensor (as pickled it holds an address); a function or class
+    that cannot be imported by its name and code.
 
     Raises
     ------
     TypeError
         If a part holds something that cannot be pickled, such as an open file.
     """
+    return digest_of(parts)
+
+
+def digest_of(content) -> str:
+    """`digest` of one object: `joblib.hash` of it, where that depends on nothing but values."""
     try:
-        return _Hasher("md5", coerce_mmap=True).hash(parts)
+        return _Hasher("md5", coerce_mmap=True).hash(content)
     except (pickle.PicklingError, AttributeError, TypeError, RuntimeError) as error:
         raise TypeError(f"no digest can be made of it: {error}") from error
+
+
+def stable(constant):
+    """A constant of code: of a set, which each process has in another order, its sorted items."""
+    if isinstance(constant, tuple):
+        return tuple(map(stable, constant))
+    if isinstance(constant, frozenset):
+        return "frozenset", tuple(sorted(map(repr, map(stable, constant))))
+    return constant
 
 
 class _Hasher(NumpyHasher):
@@ -32,6 +53,9 @@ class _Hasher(NumpyHasher):
         if torch is not None and isinstance(obj, torch.Tensor):
             flat = obj.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
             obj = ("tensor", str(obj.dtype), tuple(obj.shape), flat.numpy())
+        elif isinstance(obj, np.ndarray) and not obj.dtype.hasobject:
+            # the strides count, too, also of an axis of length 1, which has any
+            obj = np.ascontiguousarray(obj).reshape(-1).reshape(obj.shape)
         elif isinstance(obj, (types.FunctionType, type)) and not _is_importable(obj):
             obj = _code(obj)
         super().save(obj)
@@ -48,13 +72,34 @@ def _is_importable(obj):
 
 def _code(obj):
     """What stands for a function or a class that pickle would not find by its name."""
+    name = obj.__module__, obj.__qualname__
     if isinstance(obj, type):
-        own = [value for value in vars(obj).values() if isinstance(value, types.FunctionType)]
-        return [obj.__module__, obj.__qualname__, [_code(value) for value in own]]
-    code = obj.__code__
-    constants = [const for const in code.co_consts if not isinstance(const, types.CodeType)]
+        members = [
+            (key, _member(value))
+            for key, value in sorted(vars(obj).items())
+            if key not in _OF_A_CLASS
+        ]
+        return [*name, obj.__bases__, members]
     # a class's methods have the class itself in their closure, by `super()`
     closure = [cell.cell_contents for cell in obj.__closure__ or ()]
     closure = [value for value in closure if not isinstance(value, type)]
-    inside = [code.co_code, code.co_names, constants, obj.__defaults__, closure]
-    return [obj.__module__, obj.__qualname__, *inside]
+    keywords = sorted((obj.__kwdefaults__ or {}).items())
+    return [*name, _instructions(obj.__code__), obj.__defaults__, keywords, closure]
+
+
+def _instructions(code):
+    """What a function does, those inside it among it."""
+    constants = [
+        _instructions(one) if isinstance(one, types.CodeType) else stable(one)
+        for one in code.co_consts
+    ]
+    return [code.co_code, code.co_names, constants]
+
+
+def _member(value):
+    """Of a class, as what can be told from another."""
+    if isinstance(value, (staticmethod, classmethod)):
+        value = value.__func__
+    if isinstance(value, property):
+        return [None if one is None else _code(one) for one in (value.fget, value.fset, value.fdel)]
+    return _code(value) if isinstance(value, types.FunctionType) else value

@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 
+import joblib
 import numpy as np
 import pytest
 import torch
 
 from sksubsel import _digest
-from sksubsel._digest import digest
+from sksubsel._digest import digest, digest_of
 
 CODE = f"""
 import runpy, torch
@@ -65,10 +66,69 @@ def test_tells_contents_apart():
     assert digest(net) != digests[10]
 
 
-def test_memory_maps_count_as_arrays(tmp_path):
-    values = np.arange(12.0).reshape(3, 4)
+def test_arrays_count_by_their_values_alone(tmp_path):
+    """Not by their place in memory or in a file; plain ones as joblib has them."""
+    values = np.arange(12.0).reshape(3, 1, 4)
     np.save(tmp_path / "values.npy", values)
-    assert digest(np.load(tmp_path / "values.npy", mmap_mode="r")) == digest(values)
+    others = [
+        np.load(tmp_path / "values.npy", mmap_mode="r"), np.arange(12.0).reshape(3, 4)[:, None],
+        np.asfortranarray(values), np.repeat(values, 2, axis=2)[..., ::2],
+    ]  # fmt: skip
+    assert {digest_of(other) for other in others} == {digest_of(values)} == {joblib.hash(values)}
+    for other in (values.reshape(3, 4), values.astype(np.float32), values + 1):
+        assert digest_of(other) != digest_of(values)
+    plain = {"a": [1, 2.5, "b"], "b": (values, None)}
+    assert digest_of(plain) == joblib.hash(plain)
+
+
+def functions(n):
+    """Functions and classes by name, each of which says n in one place."""
+    source = """
+def comprehension(rows): return [row * N for row in rows]
+def keywords(x, *, by=N): return x * by
+def inner(x):
+    def f(y): return y + N
+    return f(x)
+def members(x): return x in {"mlp", "darts", N}
+class Attribute: width = N
+class Static:
+    @staticmethod
+    def f(x): return x + N
+class Property:
+    @property
+    def f(self): return N
+class Base(BASE): pass
+"""
+    made: dict = {"BASE": (int, float)[n - 1], "__name__": "nowhere"}
+    exec(source.replace("N", str(n)), made)
+    return {
+        name: value
+        for name, value in made.items()
+        if name not in ("BASE", "__name__", "__builtins__")
+    }
+
+
+def test_code_counts_down_to_the_last_constant():
+    first, again, second = functions(1), functions(1), functions(2)
+    for name in first:
+        assert digest(first[name]) == digest(again[name]), name
+        assert digest(first[name]) != digest(second[name]), name
+
+
+def test_sets_in_code_have_no_order():
+    code = f"""
+import runpy
+digest = runpy.run_path({_digest.__file__!r})["digest"]
+print(digest(lambda x: x in {{"mlp", "darts", "cell", "net"}} or (x, 1) in {{("a", 1), ("b", 2)}}))
+"""
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in "0123"
+    }  # fmt: skip
+    assert len(found) == 1
 
 
 def test_what_has_none():

@@ -6,15 +6,15 @@ import functools
 import json
 import math
 import os
-import pickle
 import types
 import warnings
 import weakref
 from pathlib import Path
 
-import joblib
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 
+from sksubsel._digest import digest_of, stable
 from sksubsel._version import __version__
 from sksubsel.benchmark.turns import InTurns
 from sksubsel.subselnet import SubSelNet
@@ -103,14 +103,14 @@ def append(path, record: dict) -> None:
 def data_key(zoo) -> str:
     """Digest of a zoo's instances and labels."""
     if zoo not in _DATA_KEYS:
-        _DATA_KEYS[zoo] = joblib.hash((zoo.X_, zoo.y_))
+        _DATA_KEYS[zoo] = digest_of((zoo.X_, zoo.y_))
     return _DATA_KEYS[zoo]
 
 
 def recipe_key(zoo, X_test, y_test) -> str:
     """Digest of the version, the data and the recipe."""
     recipe = recipe_of(zoo.estimator_)
-    return joblib.hash((__version__, data_key(zoo), X_test, y_test, recipe))
+    return digest_of((__version__, data_key(zoo), X_test, y_test, recipe))
 
 
 def recipe_of(estimator) -> list:
@@ -121,7 +121,7 @@ def recipe_of(estimator) -> list:
 
 def validation_key(validation) -> str:
     """Digest of a pair (X, y); of None, an empty one."""
-    return "" if validation is None else joblib.hash(tuple(validation))
+    return "" if validation is None else digest_of(tuple(validation))
 
 
 def run_key(zoo, archs, X_test, y_test, validation=None) -> str:
@@ -130,7 +130,7 @@ def run_key(zoo, archs, X_test, y_test, validation=None) -> str:
     # those to train, whether or not they were: with no SubSelNet to run a zoo has none trained
     chosen = np.union1d(zoo.trained_, np.array(list(zoo.errors_), dtype=np.int64))
     same = recipe_key(zoo, X_test, y_test), _zoo(zoo, chosen), keys
-    return joblib.hash(same if validation is None else (*same, validation_key(validation)))
+    return digest_of(same if validation is None else (*same, validation_key(validation)))
 
 
 def selector_key(selector) -> str:
@@ -151,12 +151,12 @@ def selector_key(selector) -> str:
         by_design = getattr(selector.selector_, "diversity", None) == "design"
         design = (_DESIGN, *selector.selector_._second_opinion) if by_design else ()
         mean = ("mean",) if selector.on_novel == "mean" else ()
-        return joblib.hash((*known, *design, *mean))
+        return digest_of((*known, *design, *mean))
     if hasattr(selector, "get_params") and not isinstance(selector, type):
         left_out = ("budget", "random_state", "keep_rows")
         turns = (_TURNS,) if isinstance(selector, InTurns) else ()
-        return joblib.hash((_kind(selector), _params(selector, *left_out), *turns))
-    return joblib.hash(_plain(selector))
+        return digest_of((_kind(selector), _params(selector, *left_out), *turns))
+    return digest_of(_plain(selector))
 
 
 def zoo_of(net, where):
@@ -177,7 +177,7 @@ def zoo_of(net, where):
 
 def record_key(recipe, selector, arch, budget, seed, soft) -> str:
     """Digest of one training; `soft` is that of who gives soft targets, or None."""
-    return joblib.hash((recipe, selector, architecture_key(arch), budget, seed, soft))
+    return digest_of((recipe, selector, architecture_key(arch), budget, seed, soft))
 
 
 def _zoo(zoo, trained=None):
@@ -200,6 +200,9 @@ def _plain(value):
         return [_plain(item) for item in value]
     if isinstance(value, SubSelNet) and hasattr(value, "encoder_"):
         return selector_key(value)
+    if isinstance(value, FrozenEstimator) and not isinstance(value.estimator, SubSelNet):
+        # its parameters do not say what it has learned
+        return _kind(value), _of_content(value.estimator)
     if hasattr(value, "get_params") and not isinstance(value, type):
         return _kind(value), _params(value)
     if isinstance(value, functools.partial):
@@ -210,16 +213,22 @@ def _plain(value):
         closure = [cell.cell_contents for cell in value.__closure__ or ()]
         keywords = sorted((value.__kwdefaults__ or {}).items())
         return [_code(value.__code__), _plain([value.__defaults__, closure, keywords])]
+    return _of_content(value)
+
+
+def _of_content(value):
     try:
-        return joblib.hash(value)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        return digest_of(value)
+    except TypeError as error:
         raise ValueError(
             f"selectors must be picklable, to be told from one another; got {value!r}: {error}"
         ) from error
 
 
 def _code(code):
-    inside = [_code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
+    inside = [
+        _code(c) if isinstance(c, types.CodeType) else repr(stable(c)) for c in code.co_consts
+    ]
     return code.co_code, code.co_names, inside
 
 

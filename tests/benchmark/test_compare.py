@@ -10,16 +10,25 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sksubsel import ArchitectureClassifier, ArchitectureRegressor, ModelZoo, SubSelNet
 from sksubsel.architectures import Architecture
-from sksubsel.baselines import CRAIG, EL2N, Random, RidgeDesign, SubsetCallback
+from sksubsel.baselines import CRAIG, EL2N, Herding, Random, RidgeDesign, SubsetCallback
 from sksubsel.baselines.adaptive import InfoBatchStrategy, RS2Strategy, TurnsStrategy
 from sksubsel.benchmark import FULL_DATA, InTurns, compare, read_table
-from sksubsel.benchmark.records import DamagedRecordWarning, append, read, run_key, selector_key
+from sksubsel.benchmark.records import (
+    DamagedRecordWarning,
+    append,
+    data_key,
+    read,
+    run_key,
+    selector_key,
+)
 from sksubsel.benchmark.tasks import _start
 from sksubsel.encoder import ArchitectureEncoder
+from sksubsel.features import FeatureExtractor
 from sksubsel.spaces import NASBench101
 from sksubsel.zoo.zoo import TrainingFailedWarning
 
@@ -372,6 +381,30 @@ def test_selectors_are_known_by_what_they_are(tiny, selectors):
     net.set_params(on_novel="ignore")
     assert selector_key(net) == before
     net.set_params(on_novel="warn")
+
+
+def test_frozen_parts_are_known_by_what_they_learned(tiny, selectors):
+    net = selectors["net"]
+    part = tiny.zoo[:4]
+    embeddings = net.encoder_.transform(part.architectures_)
+    other = clone(tiny.approximator).fit(embeddings, part)
+    frozen = [clone(net).set_params(approximator=FrozenEstimator(one)) for one in
+              (net.approximator_, copy.deepcopy(net.approximator_), other)]  # fmt: skip
+    keys = [selector_key(one.fit(tiny.archs, tiny.zoo)) for one in frozen]
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_networks_and_data_are_known_by_their_values(tiny):
+    """Not by where they lie in memory."""
+    module = torch.nn.Linear(3, 2)
+    copied = copy.deepcopy(module)
+    keys = [selector_key(Herding(features=FeatureExtractor(one))) for one in (module, copied)]
+    copied.weight.data += 1
+    keys.append(selector_key(Herding(features=FeatureExtractor(copied))))
+    assert keys[0] == keys[1] != keys[2]
+    zoo = copy.copy(tiny.zoo)
+    zoo.X_ = np.asfortranarray(tiny.zoo.X_)
+    assert zoo.X_.strides != tiny.zoo.X_.strides and data_key(zoo) == data_key(tiny.zoo)
 
 
 def test_a_net_without_its_zoo_is_refused(tiny, selectors, tmp_path):
