@@ -271,10 +271,12 @@ class SubSelNet(TransformerMixin, BaseEstimator):
             if self.zoo is None:
                 zoo.set_params(verbose=self.verbose, device=device)
             zoo.fit(archs, X, y, X_val=X_val, y_val=y_val)
-        fit_parts = check_memory(self.memory).cache(_fit_parts)
-        self.encoder_, self.approximator_, embeddings, self.fit_times_ = fit_parts(
-            encoder, approximator, archs, zoo, __version__
-        )
+        memory = check_memory(self.memory)
+        # joblib would tell networks, as in FeatureExtractor, by where they lie in memory
+        fit_parts = memory.cache(_fit_parts, ignore=["encoder", "approximator", "archs", "zoo"])
+        given = encoder, approximator, archs, zoo
+        key = None if self.memory is None else digest(*given, __version__)
+        self.encoder_, self.approximator_, embeddings, self.fit_times_ = fit_parts(*given, key)
         start = time.perf_counter()
         predictions = self.approximator_.transform(embeddings)
         self._check_novelty(predictions)
@@ -728,10 +730,11 @@ class SubSelNet(TransformerMixin, BaseEstimator):
         return clone(self.selector)
 
 
-def _fit_parts(encoder, approximator, archs, zoo, version):
+def _fit_parts(encoder, approximator, archs, zoo, key):
     """Fit the parts that do not depend on how instances are selected (cached by `memory`).
 
-    The cache knows its arguments and this function, but not what it calls: so also the version.
+    The cache knows `key`, a digest of the other arguments and the version, and this function, but
+    not what it calls.
     """
     times = [time.perf_counter()]
     embeddings = encoder.fit(archs, zoo).transform(archs)

@@ -1,3 +1,4 @@
+import pickle
 import subprocess
 import sys
 
@@ -22,6 +23,7 @@ from sksubsel import (
     _net,
 )
 from sksubsel.encoder import UnknownOperationWarning
+from sksubsel.features import FeatureExtractor
 from sksubsel.subselnet import NovelArchitectureWarning
 
 ENCODER = ArchitectureEncoder(max_epochs=2)
@@ -118,6 +120,21 @@ def test_grid_search(tiny, tmp_path):
     assert search.best_estimator_.select(tiny.unseen[0]).shape == (30,)
     # two folds and the refit: the encoder was fitted three times, not nine
     assert len(list(tmp_path.rglob("output.pkl"))) == 3
+
+
+def test_parts_that_hold_networks_are_found_in_the_cache(tiny, tmp_path):
+    """As pickled a tensor holds an address: a network counts by its weights."""
+    network = torch.nn.Flatten(), torch.nn.Linear(64, 5)
+    approximator = clone(APPROXIMATOR).set_params(
+        features=FeatureExtractor(torch.nn.Sequential(*network))
+    )
+    net = make(mode="inductive", approximator=approximator, memory=str(tmp_path))
+    for lam in (0.3, 1.0):
+        net = clone(net).set_params(lam=lam).fit(tiny.archs, tiny.zoo)
+    frozen = clone(net).set_params(encoder=FrozenEstimator(net.encoder_))
+    for one in (frozen, pickle.loads(pickle.dumps(frozen))):
+        one.fit(tiny.archs, tiny.zoo)
+    assert len(list(tmp_path.rglob("output.pkl"))) == 2
 
 
 def test_what_is_cached_is_of_one_version(tiny, tmp_path, monkeypatch):
