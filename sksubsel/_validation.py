@@ -143,6 +143,16 @@ def check_labels(y: np.ndarray, name: str = "y") -> None:
         ) from None
 
 
+def plain_labels(y: np.ndarray, name: str = "y") -> np.ndarray:
+    """Labels that pass `check_labels`; an object array of numbers becomes one of their dtype."""
+    check_labels(y, name)
+    if y.dtype.kind != "O" or not all(isinstance(label, numbers.Real) for label in y):
+        return y
+    y = np.array(y.tolist())
+    check_finite(y, name)
+    return y
+
+
 def _is_missing(label) -> bool:
     if label is None:
         return True
@@ -235,7 +245,7 @@ def check_instances(X, y, *, min_class_count: int = 2) -> tuple[np.ndarray, np.n
             f"X and y must have the same number of instances; got X of shape {X.shape} "
             f"and y of shape {y.shape}"
         )
-    check_labels(y)
+    y = plain_labels(y)
     with np.errstate(invalid="ignore"):  # scikit-learn casts floats beyond int64
         continuous = type_of_target(y, input_name="y") == "continuous"
     if continuous:
@@ -308,7 +318,10 @@ _OWN = ("sksubsel", "sklearn")
 
 def label_codes(y, classes):
     """Places of labels (n,) among sorted classes, int64 (n,), and labels that are none of them."""
-    codes = np.searchsorted(classes, y).clip(max=len(classes) - 1)
+    try:
+        codes = np.searchsorted(classes, y).clip(max=len(classes) - 1)
+    except TypeError:  # of another kind, which has no order with the classes
+        return np.zeros(len(y), dtype=np.int64), np.unique(y)
     # as objects: NumPy 1 compares no numbers with strings
     known = classes[codes].astype(object) == y.astype(object)
     return codes, np.unique(y[~known])

@@ -344,7 +344,8 @@ class FeatureExtractor(
         import torch
 
         device = next((p.device for p in self.module_.parameters()), torch.device(self.device))
-        inputs = torch.as_tensor(np.ascontiguousarray(batch, np.float32), device=device)
+        # a copy, as `preprocess` and the network may work in place
+        inputs = torch.from_numpy(np.array(batch, dtype=np.float32, order="C")).to(device)
         with torch.no_grad():
             if self.preprocess is not None:
                 inputs = self.preprocess(inputs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Iterator
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, cast, overload
 
@@ -580,7 +581,8 @@ class SubSelNet(TransformerMixin, BaseEstimator):
             raise TypeError(
                 f"zoo must be a ModelZoo of the architectures, which stands for y; got {type(zoo)}"
             )
-        zoo.check_architectures(as_architectures(archs))
+        archs = as_architectures(archs)
+        zoo.check_architectures(archs)
         predictions, _ = self._predict(archs, self._is_shared())
         return self.selector_.score(predictions, zoo)
 
@@ -747,8 +749,11 @@ def _fit_parts(encoder, approximator, archs, zoo, key):
 
 def _as_list(arch):
     """A list of architectures, and whether one alone was given."""
-    if isinstance(arch, list) or (isinstance(arch, np.ndarray) and arch.dtype == object):
-        return as_architectures(list(arch)), False
+    try:
+        return as_architectures(arch), False
+    except TypeError as error:
+        if error.__cause__ is not None or isinstance(arch, Iterator):  # an item is none
+            raise
     return as_architectures([arch]), True
 
 

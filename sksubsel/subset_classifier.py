@@ -20,7 +20,7 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from sksubsel._validation import available_where, check_labels, fit_context
+from sksubsel._validation import available_where, fit_context, plain_labels
 from sksubsel.baselines import Random
 
 if TYPE_CHECKING:
@@ -49,8 +49,11 @@ def _weight_parameter(estimator):
     return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None
 
 
-class _SubsetEstimator(MetaEstimatorMixin, BaseEstimator):
-    """Select in fit, train a clone on the part, and let it answer."""
+class _SubsetEstimator(MetaEstimatorMixin):
+    """Select in fit, train a clone on the part, and let it answer.
+
+    It comes before scikit-learn's mixins, whose `score` is not the estimator's own.
+    """
 
     _parameter_constraints: dict = {
         "estimator": [HasMethods(["fit"]), None],
@@ -70,12 +73,14 @@ class _SubsetEstimator(MetaEstimatorMixin, BaseEstimator):
             raise ValueError(f"{self!r} requires y to be passed, but the target y is None")
         y = column_or_1d(y, warn=True)
         if y.dtype.kind == "O":
-            check_labels(y)
+            y = plain_labels(y)
         assert_all_finite(y, input_name="y")
         return y
 
     def _fit(self, X, y, selector_params):
         """Set `selector_`, `estimator_` and what they know of the data."""
+        for name in ("sample_indices_", "n_features_in_", "feature_names_in_"):
+            self.__dict__.pop(name, None)  # of a fit before
         if not hasattr(X, "shape"):
             X = np.asarray(X)
         self.selector_ = clone(self.selector) if self.selector is not None else self._all_purpose()
@@ -136,23 +141,26 @@ class _SubsetEstimator(MetaEstimatorMixin, BaseEstimator):
         return self.estimator_.predict(X)
 
     @available_where(_answers("score"))
-    def score(self, X, y):
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Score of the estimator trained on the subset.
 
         Parameters
         ----------
         X : array-like of shape (N, ...)
         y : array-like of shape (N,)
+        sample_weight : array-like of shape (N,) or None
+            For an estimator whose `score` takes it.
 
         Returns
         -------
         float
         """
         check_is_fitted(self)
-        return self.estimator_.score(X, y)
+        given = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return self.estimator_.score(X, y, **given)
 
 
-class SubsetClassifier(ClassifierMixin, _SubsetEstimator):
+class SubsetClassifier(_SubsetEstimator, ClassifierMixin, BaseEstimator):
     """A classifier that is trained on the rows which a selector chooses.
 
     Parameters
@@ -314,7 +322,7 @@ class SubsetClassifier(ClassifierMixin, _SubsetEstimator):
         return Random(0.5, stratify="equal", random_state=0)
 
 
-class SubsetRegressor(RegressorMixin, _SubsetEstimator):
+class SubsetRegressor(_SubsetEstimator, RegressorMixin, BaseEstimator):
     """A regressor that is trained on the rows which a selector chooses.
 
     Parameters

@@ -174,6 +174,19 @@ def test_extractor_preprocess_clone_and_pickle(images):
     np.testing.assert_array_equal(loaded.transform(images), extractor.transform(images))
 
 
+def test_extractor_leaves_what_it_is_given(images):
+    images -= 0.5
+    before = images.copy()
+    expected = images.clip(0).reshape(11, -1)
+    for writeable in (True, False):
+        images.flags.writeable = writeable
+        module = nn.Sequential(nn.ReLU(inplace=True))
+        np.testing.assert_array_equal(FeatureExtractor(module).fit_transform(images), expected)
+        less = FeatureExtractor(nn.Flatten(), preprocess=lambda batch: batch.sub_(1))
+        np.testing.assert_array_equal(less.fit_transform(images), before.reshape(11, -1) - 1)
+        np.testing.assert_array_equal(images, before)
+
+
 def test_extractor_does_not_run_later_layers(images):
     module = nn.Sequential(nn.Flatten(), nn.Linear(1, 1))  # the second layer cannot run
     np.testing.assert_array_equal(

@@ -1,13 +1,26 @@
 import math
+import multiprocessing
 import pickle
+import threading
+import time
+import warnings
 
+import joblib
 import numpy as np
 import pytest
 import torch
 from skorch.callbacks import Callback
 from torch import nn
 
-from sksubsel._net import TrainingSubset, epochs_of, fit_net, predict_net, seeded
+from sksubsel._net import (
+    TrainingSubset,
+    epochs_of,
+    fit_net,
+    forked_rng,
+    predict_net,
+    seeded,
+    torch_threads,
+)
 from sksubsel._net.tensors import Batches, Tensors
 
 
@@ -409,3 +422,67 @@ def test_predict_net_is_in_evaluation_mode_and_batchwise_equal(data):
         out = predict_net(module, data[0], batch_size=batch_size)
         torch.testing.assert_close(out, expected)
         assert not out.requires_grad
+
+
+def test_predict_net_keeps_its_inputs(data):
+    X = data[0]
+    before = X.clone()
+    out = predict_net(nn.ReLU(inplace=True), X, batch_size=4)
+    assert torch.equal(X, before) and torch.equal(out, X.clamp(0))
+
+
+def _drawn(seed):
+    """Two numbers of a generator, between which others get a turn."""
+    with seeded(seed):
+        first = float(torch.rand(1))
+        time.sleep(0.01)
+        with forked_rng():
+            torch.rand(1)
+        return first, float(torch.rand(1)), torch.get_num_threads()
+
+
+def test_blocks_of_threads_wait_for_one_another():
+    expected = [_drawn(seed) for seed in range(4)]
+    before = torch.get_rng_state(), torch.get_num_threads()
+
+    def drawn(seed):
+        with torch_threads(1):
+            return _drawn(seed)
+
+    def nested(seed):  # whose threads would wait for this one, and it for them
+        with torch_threads(1):
+            return joblib.Parallel(2)(joblib.delayed(_drawn)(seed) for _ in range(2))
+
+    with joblib.parallel_config("threading", n_jobs=4):
+        assert joblib.Parallel()(joblib.delayed(drawn)(seed) for seed in range(4)) == expected
+        found = joblib.Parallel()(joblib.delayed(nested)(seed) for seed in range(4))
+    assert found == [[numbers] * 2 for numbers in expected]
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert torch.get_num_threads() == before[1]
+
+
+@pytest.mark.skipif(
+    "fork" not in multiprocessing.get_all_start_methods(), reason="processes are not forked here"
+)
+def test_a_forked_process_does_not_wait_for_threads_that_it_lacks():
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with seeded(0):
+            held.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    process = multiprocessing.get_context("fork").Process(target=_drawn, args=(0,))
+    try:
+        with warnings.catch_warnings():  # of threads beside a fork
+            warnings.simplefilter("ignore")
+            process.start()
+        process.join(60)
+        assert process.exitcode == 0
+    finally:
+        process.kill()
+        done.set()
+        thread.join()

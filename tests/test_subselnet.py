@@ -1,9 +1,11 @@
 import pickle
 import subprocess
 import sys
+import warnings
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -78,6 +80,31 @@ def test_what_else_is_known_of_an_unseen_architecture(tiny, fitted):
     for method in (net.get_support, lambda archs: net.soft_targets(archs, rows)):
         with pytest.raises(TypeError, match="one architecture"):
             method(tiny.unseen)
+
+
+def test_any_iterable_of_architectures_is_a_list(tiny, fitted):
+    net, (first, second) = fitted["inductive"], tiny.unseen
+    rows = net.transform([first, second])
+    array = np.empty(2, dtype=object)
+    array[:] = first, second
+    for archs in ((first, second), iter([first, second]), pd.Series([first, second]), array):
+        np.testing.assert_array_equal(net.transform(archs), rows)
+    assert isinstance(net.select((first, second)), list)
+    assert net.predict_proba(arch for arch in tiny.unseen).shape == (2, 150, 10)
+    assert net.novelty((first, second)).shape == (2,)
+    assert net.score(iter(tiny.archs), tiny.zoo) == net.score(tiny.archs, tiny.zoo)
+    for pair in ((first.adjacency, first.ops), [first.adjacency.tolist(), list(first.ops)]):
+        assert net.select(pair).shape == (30,)
+    module = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU())  # iterable, and one
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it is unlike the cells
+        assert net.select(module).shape == (30,)
+    for archs in ((first, 3), (arch for arch in [first, 3])):
+        with pytest.raises(TypeError, match=r"archs\[1\]: an architecture must be .*got int 3"):
+            net.transform(archs)
+    for none in (3, "cell"):
+        with pytest.raises(TypeError, match=r"archs\[0\]: an architecture must be"):
+            net.transform(none)
 
 
 def test_from_instances_as_from_a_zoo(tiny):

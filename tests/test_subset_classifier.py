@@ -10,6 +10,7 @@ from sklearn.datasets import load_digits, make_blobs
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -87,6 +88,56 @@ def test_regressor():
     assert model.score(X, y) == by_hand.score(X, y)
     assert not hasattr(model, "predict_proba")
     assert isinstance(SubsetRegressor().fit(X, y).estimator_, Ridge)
+
+
+def test_numbers_as_objects(data):
+    X, codes = data[0], np.unique(data[1], return_inverse=True)[1]
+    selector = Random(40, random_state=0)
+    model = SubsetClassifier(selector=selector).fit(X, codes.astype(object))
+    expected = SubsetClassifier(selector=selector).fit(X, codes)
+    np.testing.assert_array_equal(model.predict(X), expected.predict(X))
+    assert model.classes_.dtype == codes.dtype
+    model = SubsetRegressor(selector=selector).fit(X, X[:, 0].astype(object))
+    np.testing.assert_array_equal(
+        model.predict(X), SubsetRegressor(selector=selector).fit(X, X[:, 0]).predict(X)
+    )
+
+
+def test_the_score_is_that_of_the_estimator(data):
+    class Own(GaussianNB):
+        def score(self, X, y, sample_weight=None):
+            return -1.0 if sample_weight is None else -sample_weight.sum()
+
+    class Mean(Ridge):
+        def score(self, X, y):
+            return float(self.predict(X).mean())
+
+    X, y = data
+    model = SubsetClassifier(Own(), Random(40, random_state=0)).fit(X, y)
+    assert model.score(X, y) == -1 and model.score(X, y, np.full(180, 2)) == -360
+    plain = SubsetClassifier(GaussianNB(), Random(40, random_state=0)).fit(X, y)
+    weights = np.arange(180)
+    assert plain.score(X, y, weights) == accuracy_score(y, plain.predict(X), sample_weight=weights)
+    model = SubsetRegressor(Mean(), Random(40, random_state=0)).fit(X, X[:, 0])
+    assert model.score(X, X[:, 0]) == model.predict(X).mean()
+
+
+def test_nothing_is_left_of_a_fit_before(data):
+    class NoRows(BaseEstimator):
+        def fit(self, X, y):
+            return self
+
+        def fit_resample(self, X, y):
+            return X, y
+
+    X, y = data
+    model = SubsetClassifier(selector=Random(40, random_state=0))
+    model.fit(pd.DataFrame(X, columns=list("stuv")), y)
+    assert hasattr(model, "feature_names_in_") and hasattr(model, "sample_indices_")
+    model.fit(X[:, :3], y)
+    assert not hasattr(model, "feature_names_in_") and model.n_features_in_ == 3
+    model.set_params(selector=NoRows()).fit(X, y)
+    assert not hasattr(model, "sample_indices_") and len(model.sample_weight_) == 180
 
 
 def test_weights_reach_the_estimator(data):

@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from sksubsel._validation import check_budget, check_device, check_finite, check_instances
+from sksubsel._validation import (
+    check_budget,
+    check_device,
+    check_finite,
+    check_instances,
+    label_codes,
+)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +70,29 @@ def test_instances_continuous():
     assert task == "regression" and classes is None and y.dtype == np.float32
 
 
+@pytest.mark.parametrize(
+    "y", [[3, 1, 3, 1], [True, False, True, False], [0.5, 1.5, 2.5, 0.5], [1.0, 2.0, 2.0, 1.0]]
+)
+def test_numbers_as_objects_are_numbers(y):
+    _, expected, task, classes = check_instances(np.zeros((4, 2)), y)
+    _, found, found_task, found_classes = check_instances(np.zeros((4, 2)), np.array(y, object))
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == expected.dtype and found_task == task
+    if classes is not None:
+        np.testing.assert_array_equal(found_classes, classes)
+        assert found_classes.dtype == classes.dtype
+
+
+@pytest.mark.parametrize("kind", [np.asarray, lambda labels: np.array(labels, dtype=object)])
+def test_label_codes(kind):
+    codes, strange = label_codes(kind([5, 2, 7, 2]), np.array([2, 5]))
+    assert codes[[0, 1, 3]].tolist() == [1, 0, 0] and strange.tolist() == [7]
+    codes, strange = label_codes(kind([5, 2, 2]), kind(["a", "b"]))
+    assert len(codes) == 3 and strange.tolist() == [2, 5]
+    codes, strange = label_codes(kind(["b", "a"]), np.array([2, 5]))
+    assert len(codes) == 2 and strange.tolist() == ["a", "b"]
+
+
 def test_instances_not_copied():
     X = np.zeros((4, 1, 2, 2), dtype=np.uint8)
     assert check_instances(X, [0, 1, 0, 1])[0] is X
@@ -78,6 +107,7 @@ def test_instances_not_copied():
         (np.zeros((3, 2)), [1, 1, 1], "at least two classes"),
         (np.array([[np.nan], [0.0]]), [0, 1], "X must be finite; got nan in row 0"),
         (np.zeros((2, 1)), [0.5, np.nan], "y must be finite"),
+        (np.zeros((2, 1)), np.array([1, np.inf], object), "y must be finite; got inf in row 1"),
         (np.array([["a"], ["b"]]), [0, 1], "X must be numeric"),
         (np.zeros((0, 2)), [], "X must not be empty"),
     ],

@@ -174,7 +174,9 @@ def predict_net(module, inputs, *, batch_size, device="cpu") -> torch.Tensor:
     out = []
     with torch.no_grad():
         for start in range(0, len(inputs), batch_size):
-            out.append(module(inputs[start : start + batch_size].to(device)).cpu())
+            # copies, as a module may work in place
+            batch = inputs[start : start + batch_size].to(device, copy=True)
+            out.append(module(batch).cpu())
     return torch.cat(out)
 
 

@@ -1,18 +1,47 @@
-"""What torch keeps for the whole process: its generators and its number of threads."""
+"""What torch keeps for the whole process: its generators and its number of threads.
+
+Blocks of several threads wait for one another. Within a block of a thread, others may be opened.
+"""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import os
+import threading
+from contextlib import contextmanager, nullcontext
 
 import torch
+from joblib import parallel_config
+from joblib.parallel import get_active_backend
 
 __all__ = ["forked_rng", "seeded", "torch_threads"]
 
+_TURN = threading.RLock()
 
+
+def _renew():
+    global _TURN
+    _TURN = threading.RLock()  # a forked process lacks the thread whose turn it may have been
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_renew)
+
+
+@contextmanager
+def _in_turn():
+    """Let other threads wait; joblib starts none within, lest they wait for this one."""
+    backend, _ = get_active_backend()
+    has_threads = getattr(backend, "uses_threads", False)
+    with _TURN, parallel_config("sequential") if has_threads else nullcontext():
+        yield
+
+
+@contextmanager
 def forked_rng(device="cpu"):
-    """A context after which the generators of the CPU and of a CUDA device are as before."""
+    """Put the generators of the CPU and of a CUDA device back after the block."""
     device = torch.device(device)
-    return torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    with _in_turn(), torch.random.fork_rng([device] if device.type == "cuda" else []):
+        yield
 
 
 @contextmanager
@@ -38,10 +67,11 @@ def seeded(seed, device="cpu"):
 @contextmanager
 def torch_threads(n_threads):
     """Let torch use so many threads for a while; None changes nothing."""
-    before = torch.get_num_threads()
-    if n_threads is not None:
-        torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    with _in_turn():
+        before = torch.get_num_threads()
+        if n_threads is not None:
+            torch.set_num_threads(n_threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)

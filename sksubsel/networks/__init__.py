@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from sksubsel._net import seeded
 from sksubsel.architectures import as_architecture
 
 from .darts import build_darts
@@ -90,7 +93,9 @@ def count_parameters(
     build: Callable[..., Any] | None = None,
     **network_params: Any,
 ) -> int:
-    """Number of trainable parameters of an architecture's network, without allocating them.
+    """Number of trainable parameters of an architecture's network.
+
+    They are allocated only by a `build` that needs their values. Global generators are untouched.
 
     Parameters
     ----------
@@ -113,9 +118,12 @@ def count_parameters(
 
     if build is not None and network_params:
         raise TypeError(f"build takes no network parameters; got {sorted(network_params)}")
-    with torch.device("meta"):
-        if build is None:
-            module = build_network(arch, in_shape, n_classes, **network_params)
-        else:
-            module = build(arch, in_shape, n_classes)
+    own = partial(build_network, **network_params)
+    make: Callable[..., Any] = own if build is None else build
+    module = None
+    with seeded(0):
+        with suppress(Exception), torch.device("meta"):  # whose tensors have no values
+            module = make(arch, in_shape, n_classes)
+        if module is None:
+            module = make(arch, in_shape, n_classes)
     return sum(weight.numel() for weight in module.parameters() if weight.requires_grad)

@@ -13,7 +13,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from sksubsel._validation import check_finite, check_probabilities, fit_context, label_codes
+from sksubsel._validation import (
+    check_finite,
+    check_probabilities,
+    fit_context,
+    label_codes,
+    plain_labels,
+)
 from sksubsel.zoo.estimator import ATTRIBUTES, PARAMETERS, ArchitectureEstimator
 
 if TYPE_CHECKING:
@@ -194,7 +200,8 @@ class ArchitectureClassifier(ClassifierMixin, ArchitectureEstimator):  # noqa: D
         """
         X, y, weight = self._check_fit(X, y, sample_weight)
         check_classification_targets(y)
-        self.classes_ = np.unique(y if self.classes is None else np.asarray(self.classes))
+        known = y if self.classes is None else plain_labels(np.asarray(self.classes), "classes")
+        self.classes_ = np.unique(known)
         if len(self.classes_) < 2:
             raise ValueError(
                 "Classifier can't train when only one class is present; y holds "

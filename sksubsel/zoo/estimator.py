@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from torch import nn
 
 from sksubsel._net import epochs_of, fit_net, predict_net, seeded
-from sksubsel._validation import check_device, check_labels
+from sksubsel._validation import check_device, plain_labels
 from sksubsel.architectures import as_architecture
 from sksubsel.base import InstancesMixin
 from sksubsel.networks import PROXY_PARAMS, build_network
@@ -239,7 +239,7 @@ class ArchitectureEstimator(InstancesMixin, BaseEstimator):
             raise ValueError("requires y to be passed, but the target y is None")
         y = column_or_1d(y, warn=True)
         if y.dtype.kind == "O":
-            check_labels(y)
+            y = plain_labels(y)
         assert_all_finite(y, input_name="y")
         if len(y) != len(X):
             raise ValueError(

@@ -18,7 +18,10 @@ _MANIFEST = "manifest.json"
 _RECORD = ("predictions", "accuracy", "train_accuracy", "train_time", "n_parameters")
 _OFF = {"nesterov": False, "class_weight": None, "stratify_batches": False}  # changes nothing
 _WEIGHTS = "weights/"  # in front of a seed and a name
-_DAMAGE = OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error
+# RuntimeError: a flipped bit may say that the file is encrypted, or of a later version of zip
+_DAMAGE = (
+    OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 class CorruptEntryWarning(UserWarning):
@@ -48,6 +51,23 @@ def recipe_settings(estimator, left_out=()) -> list:
             unused |= {"step_size", "gamma"}
         unused |= {name for name, off in _OFF.items() if params.get(name, off) == off}
     return sorted((name, value) for name, value in params.items() if name not in unused)
+
+
+def callback_settings(callbacks) -> list:
+    """What a recipe's callbacks, which may change a training, are: their kinds and parameters.
+
+    Not their attributes, in which they note what they have seen. Nothing where there are none.
+    """
+    if not callbacks:
+        return []
+    told = []
+    for entry in callbacks:
+        name, one = entry if isinstance(entry, (tuple, list)) else ("", entry)
+        if one is None or isinstance(one, type):
+            told.append((name, one))
+        else:
+            told.append((name, type(one), sorted(one.get_params(deep=False).items())))
+    return [("callbacks", told)]
 
 
 def kept_seed(folder) -> int | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 import traceback
 
@@ -12,9 +11,8 @@ from sklearn.base import clone
 
 from sksubsel._interrupts import interrupts_raised
 from sksubsel._net import EpochEnd, Turns, torch_threads
+from sksubsel._validation import check_finite
 from sksubsel.zoo.store import architecture_key
-
-_LOCK = threading.Lock()  # torch's generator and its number of threads are of the whole process
 
 
 def seed_of(arch, random_seed: int, repeat: int = 0) -> int:
@@ -163,7 +161,7 @@ def train_architecture(estimator, arch, data, seeds, n_threads, store) -> dict:
     """
     X, y, X_val, y_val = data
     try:
-        with _LOCK, torch_threads(n_threads):
+        with torch_threads(n_threads):
             outputs, valid = np.zeros((), np.float32), np.zeros((), np.float32)
             seconds, networks = 0.0, []
             for seed in seeds:
@@ -176,6 +174,8 @@ def train_architecture(estimator, arch, data, seeds, n_threads, store) -> dict:
                 outputs = outputs + outputs_of(model, X) / len(seeds)
                 if X_val is not None:
                     valid = valid + outputs_of(model, X_val) / len(seeds)
+            for said in (outputs, valid):
+                check_finite(said, "predictions", " (a smaller lr or gradient_clip usually helps)")
     except Exception as error:  # one architecture must not take the others down
         return {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
     train_accuracy = _score(model, outputs, y)

@@ -23,11 +23,11 @@ from sksubsel._validation import (
     available_where,
     check_device,
     check_instances,
-    check_labels,
     check_X,
     fit_context,
     float_targets,
     label_codes,
+    plain_labels,
 )
 from sksubsel.architectures import as_architecture, as_architectures
 from sksubsel.networks import count_parameters
@@ -36,7 +36,13 @@ from sksubsel.zoo.classifier import ArchitectureClassifier
 from sksubsel.zoo.folders import is_url
 from sksubsel.zoo.regressor import ArchitectureRegressor
 from sksubsel.zoo.stack import OutputStack, empty_outputs
-from sksubsel.zoo.store import Store, architecture_key, kept_seed, recipe_settings
+from sksubsel.zoo.store import (
+    Store,
+    architecture_key,
+    callback_settings,
+    kept_seed,
+    recipe_settings,
+)
 from sksubsel.zoo.training import seed_of, train_architecture, train_on_rows
 
 if TYPE_CHECKING:
@@ -281,6 +287,7 @@ class ModelZoo(BaseEstimator):
 
     def _open_store(self):
         settings = recipe_settings(self.estimator_, _NOT_CONTENT)
+        settings += callback_settings(getattr(self.estimator_, "callbacks", None))
         try:
             key = digest(
                 self.X_, self.y_, self.X_val_, self.y_val_, settings, self.n_seeds, self._seed
@@ -492,7 +499,7 @@ class ModelZoo(BaseEstimator):
                 f"{X_name} must have the instance shape {self.X_.shape[1:]} of X and the length of "
                 f"{y_name}; got {X.shape} and {y.shape}"
             )
-        check_labels(y, y_name)
+        y = plain_labels(y, y_name)
         if self.classes_ is None:
             return X, float_targets(y, y_name)
         codes, strange = label_codes(y, self.classes_)

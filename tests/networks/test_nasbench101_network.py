@@ -176,6 +176,16 @@ def test_count_parameters_allocates_and_draws_nothing():
         count_parameters(BARE, (3, 8, 8), 10, build=build, n_cells=1)
 
 
+def test_count_parameters_of_what_needs_values_to_be_built():
+    def build(arch, in_shape, n_classes):
+        nn.Linear(9, 9, device="cpu")
+        return nn.Linear(int(torch.ones(1).item()), n_classes)
+
+    state = torch.get_rng_state()
+    assert count_parameters(BARE, (3, 8, 8), 10, build=build) == 20
+    assert torch.equal(state, torch.get_rng_state())
+
+
 @pytest.mark.parametrize(
     "in_shape, n_classes, params, message",
     [

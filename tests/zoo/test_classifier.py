@@ -1,4 +1,5 @@
 import math
+import time
 
 import joblib
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from scipy.special import softmax
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_val_predict
 from skorch.callbacks import Callback
 from torch import nn
 
@@ -128,6 +130,31 @@ def test_labels_of_strings(data):
     assert model.classes_.tolist() == ["one", "two", "zero"]
     assert model.score(data[0], names[data[1]]) > 0.8
     assert set(model.predict(data[0])) <= set(names)
+
+
+def test_numbers_as_objects(data, line):
+    """As columns of a table often hold them."""
+    X, y = data
+    model = _classifier(classes=np.array([2, 1, 0], dtype=object)).fit(X, y.astype(object))
+    assert model.classes_.dtype == y.dtype
+    np.testing.assert_array_equal(model.predict_proba(X), _proba(data))
+    assert model.score(X, y) == _classifier().fit(X, y).score(X, y)
+    with pytest.raises(ValueError, match="y must be finite; got inf in row 3"):
+        _classifier().fit(X, np.where(np.arange(120) == 3, np.inf, y).astype(object))
+    target = ArchitectureRegressor(build=mlp, max_epochs=1, random_state=0)
+    np.testing.assert_array_equal(
+        target.fit(line[0], line[1].astype(object)).predict(line[0]),
+        clone(target).fit(*line).predict(line[0]),
+    )
+
+
+def test_labels_of_another_kind_than_the_classes(data):
+    X, y = data
+    names = np.array(["0", "1", "2"], dtype=object)
+    with pytest.raises(ValueError, match=r"not in classes: \[0, 1, 2\]"):
+        _classifier(classes=names).fit(X, y)
+    with pytest.raises(ValueError, match=r"not in classes: \['0', '1', '2'\]"):
+        _classifier(classes=[0, 1, 2]).fit(X, names[y])
 
 
 def test_classes_that_the_labels_lack(data):
@@ -571,6 +598,24 @@ def test_same_seed_same_bits_and_global_generators_untouched(data):
     np.testing.assert_array_equal(numpy_before, np.random.get_state()[1])
     instance = _proba(data, random_state=np.random.RandomState(0))
     np.testing.assert_array_equal(first, instance)
+
+
+def test_folds_in_threads_are_those_one_after_another(data):
+    class Slow(nn.Dropout):
+        def forward(self, X):
+            time.sleep(0.001)  # others get a turn
+            return super().forward(X)
+
+    def build(arch, in_shape, n_outputs):
+        return nn.Sequential(nn.Flatten(), Slow(0.5), nn.Linear(64, n_outputs))
+
+    model, options = _classifier(build=build), {"cv": 4, "method": "predict_proba"}
+    expected = cross_val_predict(model, *data, **options)
+    before = torch.get_rng_state()
+    with joblib.parallel_config("threading"):
+        found = cross_val_predict(model, *data, n_jobs=4, **options)
+    np.testing.assert_array_equal(found, expected)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_strides_of_an_axis_of_length_one_do_not_matter(data):

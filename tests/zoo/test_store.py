@@ -81,6 +81,13 @@ def test_writing_again_replaces(store, record):
     assert store.read(_ARCH)["accuracy"] == 0.5
 
 
+def _flipped(content, place, bits):
+    """With flipped bits in the directory's first entry, where 6 is the version and 8 has flags."""
+    content = bytearray(content)
+    content[content.index(b"PK\x01\x02") + place] ^= bits
+    return content
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -89,8 +96,10 @@ def test_writing_again_replaces(store, record):
         lambda content: b"",
         lambda content: b"no zip file",
         lambda content: content[:200] + b"\xff\x00\xff\x00" + content[204:],
+        lambda content: _flipped(content, 6, 0x80),
+        lambda content: _flipped(content, 8, 0x01),
     ],
-    ids=["half", "last byte", "empty", "text", "flipped"],
+    ids=["half", "last byte", "empty", "text", "flipped", "later version", "encrypted"],
 )
 def test_a_damaged_entry_is_none_with_a_warning(store, record, damage):
     store.write(_ARCH, record)

@@ -17,6 +17,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold, train_test_split
+from skorch.callbacks import EarlyStopping, EpochTimer
 from torch import nn
 
 from sksubsel import ArchitectureClassifier, ModelZoo
@@ -160,6 +161,20 @@ def test_threads_give_the_same_bits(zoo, data):
         threaded = _zoo(n_jobs=2).fit(_CELLS, *data)
     np.testing.assert_array_equal(threaded.predictions_, zoo.predictions_)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_networks_that_work_in_place_leave_the_data(data):
+    def build(arch, in_shape, n_outputs):
+        return nn.Sequential(nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(64, n_outputs))
+
+    X, y, X_val, y_val = (data[0] - 0.5, data[1], data[2] - 0.5, data[3])
+    before = X.copy(), X_val.copy()
+    X_val.flags.writeable = False
+    zoo = _zoo(_estimator(build=build)).fit(_CELLS[:2], X, y, X_val, y_val)
+    np.testing.assert_array_equal(X, before[0])
+    np.testing.assert_array_equal(X_val, before[1])
+    one = _zoo(_estimator(build=build)).fit(_CELLS[1:2], X, y)
+    np.testing.assert_array_equal(one.predictions_[0], zoo.predictions_[1])
 
 
 def test_neither_order_nor_company_matters(zoo, data):
@@ -334,11 +349,29 @@ def test_a_store_of_something_else(data, tmp_path):
         (_zoo(store=store, random_state=1), data),
         (_zoo(_estimator(max_epochs=2), store=store), data),
         (_zoo(_estimator(network_params=_SMALL | {"n_cells": 2}), store=store), data),
+        (_zoo(_estimator(callbacks=[EarlyStopping(patience=1)]), store=store), data),
     ]:
         with pytest.raises(ValueError, match="was made for other"):
             zoo.fit(_CELLS[:1], *content)
-    quiet = _estimator(verbose=0, random_state=5, device="cpu")  # nothing that matters
+    # nothing that matters
+    quiet = _estimator(verbose=0, random_state=5, device="cpu", callbacks=[])
     _zoo(quiet, store=store, n_jobs=1, on_error="warn", device="cpu").fit(_CELLS[:2], *data)
+
+
+def test_a_store_knows_callbacks_by_their_parameters(data, tmp_path):
+    """And not by what they noted in the trainings before."""
+
+    def fit(every, callback=None):
+        callback = callback or SubsetCallback(RS2Strategy(), budget=20, every=every)
+        estimator = _estimator(callbacks=[("subset", callback), EpochTimer])
+        _zoo(estimator, store=tmp_path).fit(_CELLS[:1], *data)
+        return callback
+
+    used = fit(1)
+    fit(1, used)
+    fit(1)
+    with pytest.raises(ValueError, match="was made for other"):
+        fit(2)
 
 
 def test_a_store_with_another_file_in_it(data, tmp_path):
@@ -374,6 +407,27 @@ def test_diverging_is_reported(data):
         _zoo(estimator, on_error="warn").fit(_CELLS[:1], *data)
 
 
+class _Lost(nn.Linear):
+    """It learns, and what it predicts is none."""
+
+    def forward(self, X):
+        out = super().forward(X.flatten(1))
+        return out if self.training else out * torch.nan
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_predictions_that_are_none_are_an_error(data, tmp_path, validated):
+    X, y, *held_out = data
+
+    def build(arch, in_shape, n_outputs):
+        return _Lost(64, n_outputs)
+
+    zoo = _zoo(_estimator(build=build), store=tmp_path)
+    with pytest.raises(RuntimeError, match=r"predictions must be finite \(a smaller lr"):
+        zoo.fit(_CELLS[:1], X, y, *(held_out if validated else []))
+    assert not list(tmp_path.glob("*.npz"))
+
+
 def test_all_failing(data):
     with (
         pytest.warns(TrainingFailedWarning, match="1 of 1"),
@@ -399,6 +453,24 @@ def test_pretrained_are_spread_over_parameter_counts(data):
     ranks = np.argsort(np.argsort(counts, kind="stable"), kind="stable")
     assert sorted(ranks[zoo.trained_] // 2) == [0, 1, 2]  # one of each third
     np.testing.assert_array_equal(zoo.n_parameters_, np.array(counts)[zoo.trained_])
+
+
+@pytest.mark.parametrize("on_error", ["raise", "warn"])
+def test_sizes_of_networks_that_need_values_to_be_built(data, on_error):
+    """They cannot be counted on torch's meta device."""
+
+    def build(arch, in_shape, n_outputs):
+        places = [int(rate.item()) for rate in torch.linspace(64, 64, 2)]
+        width = 10 * arch.n_nodes
+        return nn.Sequential(
+            nn.Flatten(), nn.Linear(places[0], width, device="cpu"), nn.Linear(width, n_outputs)
+        )
+
+    archs = [_CELLS[i] for i in (0, 3, 1, 4)]  # of 3, 4, 3 and 4 nodes
+    before = torch.get_rng_state()
+    zoo = _zoo(_estimator(build=build), n_pretrained=2, on_error=on_error).fit(archs, *data)
+    assert zoo.trained_.tolist() == [2, 3]
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("n_pretrained", [0, -1, 0.0, 1.5, "all"])
@@ -521,6 +593,21 @@ def _with(array, place, value):
 def test_bad_instances_are_found_before_training(data, no_training, change, message):
     with pytest.raises(ValueError, match=message):
         _zoo().fit(_CELLS, *change(*data))
+
+
+def test_numbers_as_objects(zoo, data):
+    X, y, X_val, y_val = data
+    again = _zoo().fit(_CELLS[:1], X, y.astype(object), X_val, y_val.astype(object))
+    np.testing.assert_array_equal(again.predictions_, zoo.predictions_[:1])
+    assert again.classes_.dtype == y.dtype
+    np.testing.assert_array_equal(again.y_val_, y_val)
+
+
+def test_validation_labels_of_another_kind(data, no_training):
+    X, y, X_val, y_val = data
+    names = np.array(["a", "b", "c"], dtype=object)
+    with pytest.raises(ValueError, match=r"labels that the zoo lacks: \[0, 1, 2\]"):
+        _zoo().fit(_CELLS, X, names[y], X_val, y_val)
 
 
 def test_bad_validation_targets_of_a_regression(data, no_training):
