@@ -19,7 +19,7 @@ __all__ = ["DesignSelection"]
 _MAX_LOG_CLASSES = 128  # beyond, a design's kernel is of the features alone: N x C may be large
 _MANY = 4  # rows chosen for each component of the kernel, from which a second opinion counts
 _WORTH = 0.02  # of the labels that it must set right in order to count for fewer rows, too
-_NOISY = 0.15  # of the surest rows' labels; where more are wrong, it is to set right so many:
+_NOISY = 0.05  # of the surest rows' labels; where more are wrong, it is to set right so many:
 _WORTH_IN_NOISE = 0.005
 _LEAST_SURE = 100  # rows
 _MAX_JUDGED_CLASSES = 128  # that a small network is asked about
@@ -41,6 +41,7 @@ class DesignSelection:
     n_samples_: int
     n_outputs_: int
     seed_: int
+    _quotas: Callable
     _labels: Callable
     _standardised: Callable
     design_: DesignIndex | None
@@ -67,7 +68,7 @@ class DesignSelection:
             random_state=self.seed_,
         )
         self._shared: dict[int, np.ndarray] = {}
-        self._of_parts: dict[tuple[int, int, int], np.ndarray] = {}  # not in saved nets
+        self._of_parts: dict[tuple, np.ndarray] = {}  # or of other quotas; not in saved nets
         self._oof: np.ndarray | None = None
         if self.oof_weight == "auto" and self._has_judges:
             self.oof_gain_, self.label_noise_ = self._gain_and_noise()
@@ -80,26 +81,32 @@ class DesignSelection:
     def _by_design(self, predictions, budget, part=None):
         """Rows of a design, ascending: shared ones first, then those for this architecture."""
         n_shared = self._n_shared(budget)
-        first = self._shared_design(n_shared, part)
+        first = self._shared_design(budget, part)
         if n_shared == budget:
             return np.sort(first)
         assert self.design_ is not None  # as `diversity` says
         weight = self._oof_weight(self._whole(n_shared) if n_shared else budget)
+        _, quotas = self._quotas(n_shared, budget, part)
         rows = self.design_.select(
             lambda rows: self._target(predictions.rows(rows)[0], weight, rows),
             budget - n_shared,
             stratify=self.stratify,
+            quotas=quotas,
             candidates=self._rows_of(part),
             selected=first,
         ).rows
         return np.sort(np.concatenate([first, rows]))
 
-    def _shared_design(self, n_shared, part=None):
-        """The design for the zoo's mean predictions, kept for each size asked for."""
+    def _shared_design(self, budget, part=None):
+        """The shared rows: the design for the zoo's mean, kept for each size asked for."""
+        n_shared = self._n_shared(budget)
         if n_shared == 0:
             return np.empty(0, dtype=np.int64)
+        quotas, _ = self._quotas(n_shared, budget, part)
         kept: dict[Any, np.ndarray] = self._shared if part is None else self._of_parts
-        key = n_shared if part is None else (n_shared, *part)
+        key: Any = n_shared if part is None else (n_shared, *part)
+        if quotas is not None:
+            kept, key = self._of_parts, (key, tuple(quotas))
         if key not in kept:
             assert self.design_ is not None  # as `diversity` says
             mean, weight = self._mean, self._oof_weight(self._whole(n_shared))
@@ -108,6 +115,7 @@ class DesignSelection:
                 lambda rows: self._target(mean[rows], weight, rows),
                 n_shared,
                 stratify=self.stratify,
+                quotas=quotas,
                 candidates=self._rows_of(part),
             )
             kept[key] = design.rows

@@ -14,11 +14,11 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sksubsel._net import epochs_of, fit_net, seeded, shared_tensor
-from sksubsel._validation import check_device, check_finite, check_trained, fit_context
-from sksubsel.features import InstanceFeatures, as_features
+from sksubsel._validation import check_device, check_trained, fit_context
+from sksubsel.features import InstanceFeatures
 from sksubsel.nn.approximator import SUMMARIES, ApproximatorNet, split_padding
 from sksubsel.nn.pairs import MAX_ARCHS, MIN_PROBA, PairLoss
-from sksubsel.predictions import Predictions
+from sksubsel.predictions import Predictions, check_features, check_instances_of_fit
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -47,9 +47,11 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         How the nodes are summed up; the last two are the paper's ablations.
     residual : bool, default=True
         Learn ``t(z) log mean_p_i + g(z, [x_i, log mean_p_i, y_i])`` (in training, the mean over
-        the other architectures) instead of the paper's ``g(z, x_i)``.
+        the other architectures) instead of the paper's ``g(z, x_i)``. From one trained
+        architecture nothing is learned: its outputs are predicted for all.
     features : transformer or None, default=None
-        From X to (N, F); None is :class:`~sksubsel.features.InstanceFeatures`.
+        From X to (N, F), fitted with the labels; None is
+        :class:`~sksubsel.features.InstanceFeatures`.
     hidden_dim : int, default=256
     dropout : float, default=0.3
     max_epochs : int or None, default=None
@@ -201,7 +203,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         self.task_ = zoo.task_
         features = clone(self.features) if self.features is not None else InstanceFeatures()
         self.feature_transformer_ = features
-        self.features_ = as_features(features.fit_transform(zoo.X_))
+        self.features_ = check_features(features.fit_transform(zoo.X_, zoo.y_), len(zoo.y_))
         self.y_ = zoo.y_
         if self.task_ != "classification":
             self.location_, self.scale_ = float(zoo.y_.mean()), float(zoo.y_.std()) or 1.0
@@ -211,7 +213,8 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         pairs = self._pairs(embeddings[zoo.trained_], targets)
         held_out = self._held_out(len(targets), seed)
         self.validation_history_ = []
-        self.n_epochs_ = self.max_epochs
+        # of one architecture the zoo's mean is its own answer, and there is no departure from it
+        self.n_epochs_ = 0 if self.residual and len(targets) == 1 else self.max_epochs
         if len(held_out):
             _, net = self._train(pairs, held_out, None, device, seed)
             self.validation_history_ = epochs_of(net)
@@ -281,15 +284,16 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
                 f"ModelZoo.append makes it; got {len(zoo.y_)} others"
             )
         n_more = len(zoo.y_) - n_before
-        more = None if features is None else self._check_new_features(features, n_more)
+        more = None if features is None else check_features(features, n_more, self.features_)
         if n_more == 0:
             return self
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         new = copy.copy(self)  # whatever fails or is interrupted, this one stays whole
         new.device_ = check_device(self.device)
         if more is None:
-            more = as_features(self.feature_transformer_.transform(zoo.X_[n_before:]))
-        new.features_ = np.concatenate([self.features_, more], dtype=self.features_.dtype)
+            more = self.feature_transformer_.transform(zoo.X_[n_before:])
+            more = check_features(more, n_more, self.features_)
+        new.features_ = np.concatenate([self.features_, more])
         new.y_ = zoo.y_
         targets = new._targets(zoo)
         new.shape_ = targets.shape[1:]
@@ -306,22 +310,6 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         new._fit_instances(targets)
         self.__dict__.update(vars(new))
         return self
-
-    def _check_new_features(self, features, n_more):
-        """Features of instances that are appended, as those known so far are kept."""
-        try:
-            with np.errstate(over="ignore"):  # said by what follows
-                features = as_features(features).astype(self.features_.dtype)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"features must be numbers: {error}") from error
-        expected = n_more, self.features_.shape[1]
-        if features.shape != expected:
-            raise ValueError(
-                f"features of the new instances must have shape (M, F)={expected}; got "
-                f"{features.shape}"
-            )
-        check_finite(features, "features", f" as {features.dtype}")
-        return features
 
     def transform(self, embeddings: np.ndarray) -> Predictions:
         """Predictions for each architecture, computed when asked for.
@@ -368,7 +356,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         zoo_trained = np.asarray(zoo.trained_)
-        predictions = self.transform(_check_embeddings(embeddings)[zoo_trained])
+        predictions = self.transform(_check_embeddings(embeddings, zoo)[zoo_trained])
         return self._score(zoo, predictions.rows)
 
     def score_mean(self, zoo: ModelZoo) -> float:
@@ -384,6 +372,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         return self.base_[rows] * self.scale_ + self.location_
 
     def _score(self, zoo, predicted) -> float:
+        check_instances_of_fit(zoo, self.y_)
         total, n_samples = 0.0, self.shape_[0]
         size = max(1, 16384 // len(zoo.trained_))
         for start in range(0, n_samples, size):
@@ -478,7 +467,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
             return best
         module, _ = self._train(pairs, held_out, 0, device, seed)
         start = PairLoss(module, **pairs, held_out=held_out).to(device)
-        with torch.no_grad():
+        with torch.no_grad(), seeded(seed, device):  # of more than 64 held out some are drawn
             loss = float(start.eval()(self._judged(self.shape_[0], seed).to(device)))
         return best if losses[best - 1] < loss else 0
 

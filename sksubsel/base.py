@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sksubsel._validation import check_budget, check_labels, check_X, fit_context, float_targets
+from sksubsel._validation import check_budget, check_X, fit_context, float_targets, plain_labels
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -281,7 +281,7 @@ class BaseSelector(InstancesMixin, BaseEstimator, ABC):
             return None, None, None
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
-        check_labels(y)
+        y = plain_labels(y)
         with np.errstate(invalid="ignore"):  # scikit-learn casts floats beyond int64
             continuous = type_of_target(y, input_name="y") == "continuous"
         if continuous:

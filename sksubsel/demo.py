@@ -6,6 +6,7 @@ import datetime
 import os
 import platform
 import time
+from pathlib import Path
 from typing import Any
 
 from sklearn.base import clone
@@ -43,7 +44,15 @@ def run_demo(*, figure=None, table=None, n_jobs=2, seed=0, device="cpu", verbose
     -------
     DataFrame
         One row per training.
+
+    Raises
+    ------
+    ValueError
+        If the folder of a file to write is not there, before anything is trained.
     """
+    for name, path in (("figure", figure), ("table", table)):
+        if path is not None and not Path(path).absolute().parent.is_dir():
+            raise ValueError(f"{name} must be in a folder that is there; got {str(path)!r}")
     X, y = load_digits_images(return_X_y=True)
     X_train, X_test, y_train, y_test = train_test_split(
         X, y, test_size=500, stratify=y, random_state=seed

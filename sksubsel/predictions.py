@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
-from sksubsel._validation import check_finite
+from sksubsel._validation import check_finite, check_probabilities
+from sksubsel.features import as_features
 
 CHUNK = 16384  # instances at a time
 _MAX_OUTPUTS = 2**22  # numbers at a time: with many classes, fewer instances
@@ -126,15 +128,20 @@ class ArrayPredictions(Predictions):
 
 
 def as_predictions(
-    predictions, n_samples: int | None = None, n_outputs: int | None = None
+    predictions,
+    n_samples: int | None = None,
+    n_outputs: int | None = None,
+    task: str | None = None,
 ) -> Predictions:
     """`Predictions` as they are; an array (A, N, C) or (N, C) checked and wrapped.
 
     Raises
     ------
     ValueError
-        If the shape is not (A, N, C), N or C are not the expected ones, or values are not finite.
+        If the shape is not (A, N, C), N or C are not the expected ones, or values are not finite,
+        or no probabilities where `task` is "classification".
     """
+    array = None
     if not isinstance(predictions, Predictions):
         array = np.asarray(predictions)
         if array.ndim == 2:
@@ -144,8 +151,6 @@ def as_predictions(
                 "predictions must be a float array of shape (A, N, C) or (N, C); "
                 f"got shape {array.shape} and dtype {array.dtype}"
             )
-        for index, part in enumerate(array):
-            check_finite(part, f"predictions[{index}]")
         predictions = ArrayPredictions(array)
     _, n_given, c_given = predictions.shape
     if n_samples is not None and n_given != n_samples:
@@ -157,4 +162,54 @@ def as_predictions(
         raise ValueError(
             f"predictions must have C={n_outputs} outputs; got shape {predictions.shape}"
         )
+    for index, part in enumerate([] if array is None else array):
+        check_finite(part, f"predictions[{index}]")
+        if task == "classification":
+            check_probabilities(part, f"predictions[{index}]")
     return predictions
+
+
+def check_features(features, n_samples: int, known=None) -> np.ndarray:
+    """What a `features` transformer gives, as it is kept: (N, F) float32 or float16.
+
+    Parameters
+    ----------
+    features : array-like or sparse matrix
+    n_samples : int
+    known : ndarray of shape (N, F) or None, default=None
+        Those of other instances, which say F and the dtype.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, or values are no numbers or not finite.
+    """
+    if sparse.issparse(features):
+        features = features.toarray()
+    try:
+        with np.errstate(over="ignore"):  # said by what follows
+            features = as_features(features)
+            if known is not None:
+                features = features.astype(known.dtype, copy=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"features must be numbers: {error}") from error
+    if known is None:
+        wanted = f"features must have shape (N, F), F >= 1, of the N={n_samples} instances"
+        fits = features.ndim == 2 and len(features) == n_samples and features.shape[1] > 0
+    else:
+        expected = n_samples, known.shape[1]
+        wanted = f"features of the new instances must have shape (M, F)={expected}"
+        fits = features.shape == expected
+    if not fits:
+        raise ValueError(f"{wanted}; got {features.shape}")
+    check_finite(features, "features", f" as {features.dtype}")
+    return features
+
+
+def check_instances_of_fit(zoo, y) -> None:
+    """Raise ValueError unless a zoo is over the instances, in their order, whose labels are y."""
+    if not np.array_equal(zoo.y_, y):
+        raise ValueError(
+            f"zoo must be over the N={len(y)} instances of fit, in their order; got "
+            f"{len(zoo.y_)} with other labels"
+        )

@@ -35,7 +35,8 @@ def probe_score(features, y, rows, task: str, seed: int) -> float:
     rest = rest[:_MAX_JUDGED]
     if len(rest) == 0 or (task == "classification" and len(np.unique(y[rows])) < 2):
         return float("nan")
-    gamma = 1 / (2 * features.var(axis=0).sum() + 1e-12)
+    # of float16 the sum overflows
+    gamma = 1 / (2 * features.var(axis=0, dtype=np.float64).sum() + 1e-12)
     probe = make_pipeline(
         Nystroem(gamma=gamma, n_components=min(256, len(rows)), random_state=seed),
         RidgeClassifier(alpha=0.1) if task == "classification" else Ridge(alpha=0.1),

@@ -14,13 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from sksubsel._selector_design import DesignSelection
 from sksubsel._validation import check_budget, check_device, fit_context
-from sksubsel.features import InstanceFeatures, as_features
-from sksubsel.predictions import as_predictions
+from sksubsel.features import InstanceFeatures
+from sksubsel.predictions import as_predictions, check_features, check_instances_of_fit
 from sksubsel.samplers.coverage import CoverageIndex
 from sksubsel.samplers.inductive import InductiveScorer
 from sksubsel.samplers.objective import cross_entropy, squared_error
 from sksubsel.samplers.poisson import conditional_poisson
-from sksubsel.samplers.quotas import make_strata
+from sksubsel.samplers.quotas import allocate, make_strata
 from sksubsel.samplers.transductive import gumbel_top, solve_exact, solve_gradient, top
 from sksubsel.scoring import probe_score, train_score
 
@@ -79,13 +79,13 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         says of rows that it was not trained on, in what a design reproduces. "auto", in
         classification with at most 128 classes: 0.5 where both together know the labels better
         than the predictions alone: by more than two points (`oof_gain_` above 0.02), by more than
-        half a point where more than 15 % of the labels seem wrong (`label_noise_`), or by anything
+        half a point where more than 5 % of the labels seem wrong (`label_noise_`), or by anything
         where the subset has at least 4,096 rows (four for each of the kernel's 1,024 components;
         in turns, each subset); else 0. The network's predictions, float32 (N, C), are kept where
         some number of rows has use for them.
     features : transformer or None, default=None
-        From X to (N, F). None takes those that come with the predictions, or
-        :class:`~sksubsel.features.InstanceFeatures`.
+        From X to (N, F), fitted with the labels. None takes those that come with the predictions,
+        or :class:`~sksubsel.features.InstanceFeatures`.
     scoring : {"probe", "train"}, default="probe"
         What `score` does: a kernel ridge probe fitted on the selected rows and judged on the
         rest, or the architecture itself trained on them.
@@ -235,22 +235,18 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         self
         """
         device = check_device(self.device)
-        predictions = as_predictions(predictions, len(zoo.y_))
+        n_outputs = len(zoo.classes_) if zoo.task_ == "classification" else None
+        predictions = as_predictions(predictions, len(zoo.y_), n_outputs, zoo.task_)
         budget = check_budget(self.budget, len(zoo.y_))
-        if len(predictions) != len(zoo):
+        _check_same_architectures(predictions, zoo)
+        needs_entropy = self.mode != "transductive" or self.solver == "gradient"
+        if needs_entropy and self.diversity != "design" and self.lam == 0:
             raise ValueError(
-                f"predictions and zoo must be about the same architectures; got "
-                f"{len(predictions)} predictions and a zoo of {len(zoo)}"
+                "lam must be positive in the inductive and hybrid modes, and for "
+                "solver='gradient'; got 0"
             )
-        if self.mode != "transductive" and self.diversity != "design" and self.lam == 0:
-            raise ValueError("lam must be positive in the inductive and hybrid modes; got 0")
         self.task_, self.y_ = zoo.task_, zoo.y_
         self.n_samples_, self.n_outputs_ = predictions.shape[1:]
-        if self.task_ == "classification" and self.n_outputs_ != len(zoo.classes_):
-            raise ValueError(
-                f"predictions must have one probability for each of C={len(zoo.classes_)} "
-                f"classes; got shape {predictions.shape}"
-            )
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.strata_ = make_strata(self.y_, self.task_)
         self.features_ = self._fit_features(predictions, zoo)
@@ -309,7 +305,7 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
             if n_shared < budget and self._oof_weight(budget) > 0:
                 self._out_of_fold()
             for part in self._parts(n_subsets):
-                self._shared_design(n_shared, part)
+                self._shared_design(budget, part)
         return self
 
     def select(
@@ -344,14 +340,15 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
                 self._log_weights(predictions, self.mode, budget), predictions, budget, rng
             )
         n_first = round(self.hybrid_fraction * budget)
+        quotas, rest = self._quotas(n_first, budget)
         first = np.empty(0, dtype=np.int64)
         if n_first:
             log_weights = self._log_weights(predictions, "inductive", budget)
-            first = self._sample(log_weights, n_first, rng, self.strata_)
+            first = self._sample(log_weights, n_first, rng, self.strata_, quotas)
         if n_first == budget:
             return first
         log_weights = self._log_weights(predictions, "transductive", budget)
-        second = self._draw(log_weights, predictions, budget - n_first, rng, first)
+        second = self._draw(log_weights, predictions, budget - n_first, rng, first, rest)
         return np.sort(np.concatenate([first, second]))
 
     def select_disjoint(
@@ -414,7 +411,7 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
     def transform(self, predictions: Predictions | ArrayLike) -> np.ndarray:
         """Rows for each architecture, int64 (A, B), ascending along the second axis."""
         check_is_fitted(self)
-        predictions = as_predictions(predictions, self.n_samples_, self.n_outputs_)
+        predictions = self._check(predictions)
         return np.stack([self.select(predictions[a]) for a in range(len(predictions))])
 
     def sampling_proba(self, predictions: Predictions | ArrayLike) -> np.ndarray:
@@ -424,7 +421,7 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         nothing: what is given for it is what "entropy" would draw by.
         """
         check_is_fitted(self)
-        predictions = as_predictions(predictions, self.n_samples_, self.n_outputs_)
+        predictions = self._check(predictions)
         budget = check_budget(self.budget, self.n_samples_)
         mode = "transductive" if self.scorer_ is None else "inductive"
         log_weights = np.stack(
@@ -441,6 +438,7 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         predictions : Predictions or array (A, N, C)
             For the zoo's architectures, best of ones not seen in `fit`.
         zoo : ModelZoo
+            Over the instances of `fit`.
 
         Returns
         -------
@@ -448,7 +446,9 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
             Mean accuracy (R^2 for regression) over at most `score_archs` architectures.
         """
         check_is_fitted(self)
-        predictions = as_predictions(predictions, self.n_samples_, self.n_outputs_)
+        predictions = self._check(predictions)
+        _check_same_architectures(predictions, zoo)
+        check_instances_of_fit(zoo, self.y_)
         n_scored = min(self.score_archs, len(predictions))
         if self.scoring == "probe" and self.is_shared():  # it would be the same for each
             n_scored = 1
@@ -462,9 +462,13 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
                 scores.append(train_score(zoo, zoo.architectures_[a], rows, self.seed_))
         return float(np.mean(scores))
 
+    def _check(self, predictions) -> Predictions:
+        """Predictions for the instances of `fit`."""
+        return as_predictions(predictions, self.n_samples_, self.n_outputs_, self.task_)
+
     def _check_one(self, predictions):
         """Predictions of one architecture."""
-        predictions = as_predictions(predictions, self.n_samples_, self.n_outputs_)
+        predictions = self._check(predictions)
         if len(predictions) != 1:
             raise ValueError(
                 f"predictions must be of one architecture; got {len(predictions)} (transform "
@@ -484,26 +488,45 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
             )
         return int(n_subsets)
 
-    def _draw(self, log_weights, predictions, budget, rng, first=None):
+    def _quotas(self, n_first, budget, part=None):
+        """Quotas of a first part and of the rest, which together are those of all B.
+
+        None: those that `stratify` gives of itself.
+        """
+        if self.stratify is None or n_first in (0, budget):
+            return None, None
+        strata = self.strata_ if part is None else self.strata_[self._rows_of(part)]
+        counts = np.bincount(strata, minlength=self.strata_.max() + 1)
+        total, first = (allocate(counts, n, self.stratify) for n in (budget, n_first))
+        if (first <= total).all():
+            return None, total - first
+        # by largest remainder fewer rows can ask for more of a class
+        first = allocate(total, n_first, self.stratify)
+        return first, total - first
+
+    def _draw(self, log_weights, predictions, budget, rng, first=None, quotas=None):
         """B rows by the chosen diversity, none of them among the rows taken `first`."""
         if self.diversity == "entropy":
             if first is None:
                 return self._sample(log_weights, budget, rng, self.strata_)
             rest = np.setdiff1d(np.arange(self.n_samples_), first)
-            return rest[self._sample(log_weights[rest], budget, rng, self.strata_[rest])]
+            strata = self.strata_[rest]
+            if quotas is not None:
+                quotas = quotas[: strata.max() + 1]  # the last classes may have no rows left
+            return rest[self._sample(log_weights[rest], budget, rng, strata, quotas)]
         demand = np.exp(log_weights - log_weights.max())
         proba = predictions.rows(slice(None))[0] if self.task_ == "classification" else None
         assert self.coverage_ is not None  # as `diversity` says
         chosen, _ = self.coverage_.select(
-            demand, budget, stratify=self.stratify, proba=proba, selected=first
+            demand, budget, stratify=self.stratify, quotas=quotas, proba=proba, selected=first
         )
         return chosen
 
-    def _sample(self, log_weights, budget, rng, strata):
-        quotas = {"strata": strata, "stratify": self.stratify} if self.stratify else {}
+    def _sample(self, log_weights, budget, rng, strata, quotas=None):
+        groups = {"strata": strata, "stratify": self.stratify, "quotas": quotas}
         if self.sampling == "top":
-            return top(log_weights, budget, **quotas)
-        return _DRAWS[self.sampling](log_weights, budget, rng, **quotas)
+            return top(log_weights, budget, **groups)
+        return _DRAWS[self.sampling](log_weights, budget, rng, **groups)
 
     def _log_weights(self, predictions, mode, budget):
         """Unnormalised log-probabilities of the instances (N,), for one architecture."""
@@ -540,4 +563,12 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         if self.features is None and predictions.features is not None:
             return predictions.features
         features = InstanceFeatures() if self.features is None else clone(self.features)
-        return as_features(features.fit_transform(zoo.X_))
+        return check_features(features.fit_transform(zoo.X_, zoo.y_), len(zoo.y_))
+
+
+def _check_same_architectures(predictions, zoo):
+    if len(predictions) != len(zoo):
+        raise ValueError(
+            f"predictions and zoo must be about the same architectures; got "
+            f"{len(predictions)} predictions and a zoo of {len(zoo)}"
+        )

@@ -2,11 +2,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from scipy import sparse
 from scipy.special import softmax
 from sklearn.base import clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.preprocessing import FunctionTransformer
 
 from sksubsel import ModelApproximator
+from sksubsel.nn.pairs import PairLoss
 from sksubsel.predictions import ArrayPredictions, as_predictions
 
 
@@ -142,6 +146,79 @@ def test_only_trained_architectures_supervise(data):
 def test_a_single_architecture(data):
     model = ModelApproximator(max_epochs=2, random_state=0).fit(data[0][:1], data[1].take([0]))
     assert np.isfinite(model.predict_proba(data[0])).all()
+
+
+def test_a_single_architecture_is_predicted_for_all(data):
+    """What there is to learn from it would be counted twice, beside its own outputs as the mean."""
+    one = data[1].take([0])
+    model = ModelApproximator(random_state=0).fit(data[0][:1], one)
+    assert model.n_epochs_ == 0 and model.transform(data[0]).same_for_all
+    assert model.score(data[0][:1], one) == pytest.approx(model.score_mean(one), abs=1e-6)
+    plain = ModelApproximator(residual=False, max_epochs=2, random_state=0)
+    assert plain.fit(data[0][:1], one).n_epochs_ == 2
+
+
+def test_global_seeds_are_left_alone(data, monkeypatch):
+    """Where more are held out than judge at a time, too."""
+    monkeypatch.setattr("sksubsel.nn.pairs.MAX_ARCHS", 4)
+    approximator = ModelApproximator(max_epochs=1, random_state=0)
+    found = []
+    loss = PairLoss.forward
+    monkeypatch.setattr(PairLoss, "forward", lambda *args: found.append(loss(*args)) or found[-1])
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        approximator.fit(*data)
+        assert torch.equal(torch.get_rng_state(), before)
+    found = [float(one.detach()) for one in found]
+    assert found[: len(found) // 2] == found[len(found) // 2 :]
+
+
+def test_score_of_another_zoo(data, fitted):
+    embeddings, zoo = data[0][48:], data[1].take(np.arange(48, 60))
+    with pytest.raises(ValueError, match="got 12 embeddings and a zoo of 6"):
+        fitted.score(embeddings, data[1].take(np.arange(48, 54)))
+    for labels in (zoo.y_[::-1], np.append(zoo.y_, 0)):
+        other = zoo.take(np.arange(12))
+        other.y_ = labels
+        for score in (lambda zoo: fitted.score(embeddings, zoo), fitted.score_mean):
+            with pytest.raises(ValueError, match="zoo must be over the N=300 instances of fit"):
+                score(other)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda X: np.where(X > 2, np.nan, X), "features must be finite as float32; got nan"),
+        (lambda X: np.repeat(X, 2, axis=0), r"features must .* N=300 instances; got \(600, 5\)"),
+        (lambda X: X[:, 0], r"features must have shape \(N, F\).*got \(300,\)"),
+        (lambda X: X[:, :0], r"features must have shape \(N, F\).*got \(300, 0\)"),
+        (lambda X: X.astype(str) + "x", "features must be numbers"),
+    ],
+)
+def test_what_transformers_may_not_give(data, function, message):
+    with pytest.raises(ValueError, match=message):
+        ModelApproximator(features=FunctionTransformer(function)).fit(*data)
+
+
+def test_features_of_appended_instances(data):
+    embeddings, zoo = data
+    first = zoo.take(np.arange(60))
+    first.X_, first.y_, first.predictions_ = zoo.X_[:200], zoo.y_[:200], zoo.predictions_[:, :200]
+    transformer = FunctionTransformer(lambda X: X if len(X) > 100 else X / 0)
+    model = ModelApproximator(features=transformer, max_epochs=0).fit(embeddings, first)
+    with np.errstate(divide="ignore"), pytest.raises(ValueError, match="features must be finite"):
+        model.partial_fit(embeddings, zoo)
+    assert len(model.features_) == 200
+
+
+def test_sparse_and_supervised_transformers(data):
+    embeddings, zoo = data
+    model = ModelApproximator(features=FunctionTransformer(sparse.csr_matrix), max_epochs=0)
+    np.testing.assert_array_equal(model.fit(embeddings, zoo).features_, zoo.X_)
+    model.set_params(features=LinearDiscriminantAnalysis()).fit(embeddings, zoo)
+    expected = LinearDiscriminantAnalysis().fit_transform(zoo.X_, zoo.y_)
+    np.testing.assert_array_equal(model.features_, expected.astype(np.float32))
 
 
 def test_errors(data, fitted):

@@ -28,6 +28,17 @@ def test_parts_are_small_where_there_are_many_outputs(tiny, monkeypatch):
     assert {part.shape for _, part in parts} == {(6, 5, 10)} and len(parts) == 30
 
 
+def test_probabilities():
+    array = np.full((2, 4, 3), 1 / 3, dtype=np.float16)
+    as_predictions(array, task="classification")
+    array[1, 2] = [2, -1, 0]
+    as_predictions(array, task="regression")
+    with pytest.raises(ValueError, match=r"predictions\[1\] must be probabilities, at least 0"):
+        as_predictions(array, task="classification")
+    with pytest.raises(ValueError, match=r"C=4 outputs; got shape \(2, 4, 3\)"):
+        as_predictions(array, 4, 4, "classification")
+
+
 @pytest.mark.parametrize(
     "array", [np.zeros(3), np.zeros((0, 4, 2)), np.zeros((1, 4, 2), int), np.zeros((1, 1, 4, 2))]
 )

@@ -18,6 +18,13 @@ def test_varied_rows_score_higher():
     assert probe_score(X, Y, varied, "classification", 0) == good
 
 
+def test_half_precision():
+    """The variances of many features add up to more than float16 holds."""
+    rows, wide = np.arange(200), np.tile(np.asarray(X) * 200, (1, 4))
+    scores = [probe_score(wide.astype(kind), Y, rows, "classification", 0) for kind in ("f2", "f4")]
+    assert scores[0] == pytest.approx(scores[1], abs=0.01) and scores[0] > 0.8
+
+
 def test_regression():
     target = X.mean(axis=1)
     assert probe_score(X, target, np.arange(200), "regression", 0) > 0.5

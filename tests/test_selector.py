@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 from sklearn.base import clone
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from sksubsel import (
     ArchitectureRegressor,
@@ -15,6 +18,7 @@ from sksubsel import (
     SubsetSelector,
 )
 from sksubsel.samplers.out_of_fold import out_of_fold
+from sksubsel.samplers.quotas import allocate
 
 MODES = ("transductive", "inductive", "hybrid")
 OPTIONS = list(
@@ -49,8 +53,6 @@ def test_rows_of_every_combination(tiny, mode, solver, diversity, sampling, stra
     assert (np.diff(rows) > 0).all()
     assert 0 <= rows[0] <= rows[-1] < 150
     assert (rows == selector.select(tiny.predictions[0], 37)).all()
-    if mode == "hybrid":
-        return  # its two parts have quotas each
     counts = np.bincount(tiny.zoo.y_[rows], minlength=10)
     if stratify == "equal":
         assert set(counts) <= {3, 4}
@@ -103,10 +105,46 @@ def test_bad_predictions(tiny):
         SubsetSelector().select(array[:1])
 
 
-@pytest.mark.parametrize("mode", ["inductive", "hybrid"])
-def test_no_entropy_needs_the_transductive_mode(tiny, mode):
+def test_logits_are_no_probabilities(tiny):
+    array = np.asarray(tiny.seen_predictions)
+    selector = SubsetSelector(budget=20, random_state=0).fit(array, tiny.zoo)
+    for wrong in (np.log(array), 2 * array):
+        with pytest.raises(ValueError, match=r"predictions\[0\] must be probabilities"):
+            SubsetSelector(budget=20).fit(wrong, tiny.zoo)
+        for method in (selector.select, selector.transform, selector.sampling_proba):
+            with pytest.raises(ValueError, match=r"predictions\[0\] must be probabilities"):
+                method(wrong[:1])
+
+
+@pytest.mark.parametrize("scoring", ["probe", "train"])
+def test_score_of_another_zoo(tiny, scoring):
+    selector = fit(tiny, scoring=scoring)
+    reversed_rows = copy.copy(tiny.zoo)
+    reversed_rows.y_ = tiny.zoo.y_[::-1]
+    with pytest.raises(ValueError, match="over the N=150 instances of fit, in their order"):
+        selector.score(tiny.seen_predictions, reversed_rows)
+    with pytest.raises(ValueError, match="got 6 predictions and a zoo of 3"):
+        selector.score(tiny.seen_predictions, tiny.zoo[:3])
+
+
+def test_features_are_made_with_the_labels(tiny):
+    array = np.asarray(tiny.seen_predictions)
+    flat = FunctionTransformer(lambda X: X.reshape(len(X), -1))
+    lda = make_pipeline(flat, LinearDiscriminantAnalysis(n_components=3))
+    selector = fit(tiny, features=lda)
+    expected = clone(lda).fit_transform(tiny.zoo.X_, tiny.zoo.y_)
+    np.testing.assert_array_equal(selector.features_, expected.astype(np.float32))
+    twice = FunctionTransformer(lambda X: np.ones((2 * len(X), 2)))
+    with pytest.raises(ValueError, match=r"features must .* N=150 instances; got \(300, 2\)"):
+        SubsetSelector(budget=20, features=twice).fit(array, tiny.zoo)
+
+
+@pytest.mark.parametrize("changes", [{"mode": "inductive"}, {"mode": "hybrid"},
+                                     {"solver": "gradient"}])  # fmt: skip
+def test_no_entropy_needs_the_transductive_mode_and_the_exact_solver(tiny, changes):
     with pytest.raises(ValueError, match="lam must be positive"):
-        fit(tiny, mode=mode, lam=0)
+        fit(tiny, lam=0, **changes)
+    fit(tiny, lam=0, **{**changes, "diversity": "design"})  # which does not use it
 
 
 def test_lam_goes_from_the_smallest_losses_to_uniform(tiny):
@@ -141,6 +179,25 @@ def test_hybrid_ends_are_the_other_modes(tiny):
     for fraction, mode in ((0.0, "transductive"), (1.0, "inductive")):
         rows = fit(tiny, mode="hybrid", hybrid_fraction=fraction).select(tiny.predictions[0])
         assert (rows == selected[mode]).all()
+
+
+@pytest.mark.parametrize("stratify", ["proportional", "equal"])
+@pytest.mark.parametrize("diversity", ["design", "entropy", "coverage"])
+def test_the_parts_of_a_hybrid_share_the_quotas_of_all(tiny, diversity, stratify):
+    A = tiny.predictions[0]
+    params = {"mode": "hybrid", "diversity": diversity, "stratify": stratify}
+    rows = fit(tiny, **params).select(A, 10)
+    np.testing.assert_array_equal(np.bincount(tiny.zoo.y_[rows]), np.ones(10))
+    uneven = copy.copy(tiny.zoo)
+    uneven.y_ = np.repeat([0, 1, 2], [64, 64, 22])
+    assert allocate([64, 64, 22], 10)[2] > allocate([64, 64, 22], 11)[2]
+    selector = fit(tiny, hybrid_fraction=0.9, **params).fit(tiny.seen_predictions, uneven)
+    for budget in (11, 2, 100, 149):
+        counts = np.bincount(uneven.y_[selector.select(A, budget)], minlength=3)
+        np.testing.assert_array_equal(counts, allocate([64, 64, 22], budget, stratify))
+    for rows in selector.select_disjoint(A, 3, 11):
+        counts = np.bincount(uneven.y_[rows], minlength=3)
+        assert np.abs(counts - allocate([64, 64, 22], 11, stratify)).max() <= 1
 
 
 def test_noise(tiny):
@@ -255,7 +312,8 @@ def test_second_opinion_where_many_rows_are_chosen(tiny, mode, monkeypatch):
     [
         (0.03, 0.0, [0.5, 0.5]),
         (0.03, None, [0.5, 0.5]),
-        (0.01, 0.1, [0, 0.5]),
+        (0.01, 0.04, [0, 0.5]),
+        (0.01, 0.1, [0.5, 0.5]),
         (0.01, 0.2, [0.5, 0.5]),
         (0.004, 0.2, [0, 0.5]),
         (None, None, [0, 0.5]),

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from sksubsel._validation import check_finite, check_labels, fit_context
+from sksubsel._validation import check_finite, fit_context, plain_labels
 from sksubsel.base import InstancesMixin
 from sksubsel.baselines.recording import Recorder, Run, default_estimator, n_epochs_of
 from sksubsel.baselines.scores import confidence, loss
@@ -149,7 +149,7 @@ class TrainingDynamics(InstancesMixin, BaseEstimator):
                 f"Found input variables with inconsistent numbers of samples: X has {len(X)} "
                 f"instances and y {len(y)}"
             )
-        check_labels(y)
+        y = plain_labels(y)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.y_ = codes.astype(np.int64)

@@ -9,15 +9,18 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sksubsel._validation import check_budget, check_X
+from sksubsel._validation import check_budget, check_finite, check_X
 from sksubsel.baselines.adaptive import TurnsStrategy
+from sksubsel.baselines.adaptive.callback import _count, _own_strategy
 from sksubsel.benchmark.records import data_key, zoo_of
-from sksubsel.benchmark.tasks import kind_of
+from sksubsel.benchmark.tasks import Chosen, kind_of
 from sksubsel.benchmark.turns import InTurns, check_turns, net_of
 from sksubsel.zoo import ModelZoo
 
 __all__ = [
     "FULL_DATA",
+    "check_budgets",
+    "check_callback",
     "check_judging",
     "check_run",
     "check_seeds",
@@ -45,16 +48,27 @@ def check_run(zoo, archs, X_test, y_test, budgets, seeds, on_error):
     if len(archs) == 0:
         raise ValueError("archs must hold at least one architecture; got none")
     X_test, y_test = check_judging(X_test, y_test, zoo, "X_test", "y_test")
+    return X_test, y_test, check_budgets(budgets, len(zoo.y_)), check_seeds(seeds)
+
+
+def check_budgets(budgets, n_samples) -> dict:
+    """Counts by budget, as plain Python numbers.
+
+    Raises
+    ------
+    ValueError
+        If one of them is out of range, or two are of the same count.
+    """
     if np.ndim(budgets) != 1:
         raise ValueError(f"budgets must be a list of numbers; got {budgets!r}")
     counts: dict = {}
     for budget in budgets:
         budget = budget.item() if hasattr(budget, "item") else budget
-        count = check_budget(budget, len(zoo.y_))
+        count = check_budget(budget, n_samples)
         if count in counts.values():
             raise ValueError(f"budgets must be distinct; got {budget} for {count} instances twice")
         counts[budget] = count
-    return X_test, y_test, counts, check_seeds(seeds)
+    return counts
 
 
 def check_seeds(seeds) -> list[int]:
@@ -90,7 +104,23 @@ def check_validation(validation, zoo):
     return check_judging(X, y, zoo, "validation X", "validation y")
 
 
-def check_selectors(selectors, seeds, soft_targets, zoo, archs) -> dict:
+def check_callback(callback, n_epochs=None) -> None:
+    """Raise ValueError if a SubsetCallback or its strategy has a wrong parameter.
+
+    `n_epochs` is how long it will train at least, where that is known.
+    """
+    strategy = _own_strategy(callback.strategy)
+    strategy._validate_params()
+    _count(callback.every, "every", strategy.every)
+    warm_start = _count(callback.warm_start, "warm_start", strategy.warm_start)
+    if n_epochs and warm_start >= n_epochs:
+        raise ValueError(
+            f"warm_start must be less than the {n_epochs} epochs of a training, or nothing is ever "
+            f"selected; got {warm_start}"
+        )
+
+
+def check_selectors(selectors, seeds, soft_targets, zoo, archs, counts) -> dict:
     """Who gives each method's soft targets.
 
     Raises
@@ -122,6 +152,9 @@ def check_selectors(selectors, seeds, soft_targets, zoo, archs) -> dict:
                     f"selectors[{name!r}] has subsets of one size, made before the budget is "
                     "known; InTurns(net) makes them for each budget"
                 )
+            elif kind_of(one) == "callback":  # the more rows, the fewer epochs
+                most = max(counts.values(), default=len(zoo.y_))
+                check_callback(one, Chosen(callback=one).recipe(zoo, most)["max_epochs"])
     if isinstance(soft_targets, str) or not isinstance(soft_targets, Collection):
         raise ValueError(
             "soft_targets must be a list of names, or a dict of fitted SubSelNets by name; got "
@@ -205,4 +238,7 @@ def check_judging(X, y, zoo, name_X, name_y) -> tuple[np.ndarray, np.ndarray]:
             raise ValueError(
                 f"{name_y} must be of the classes trained on, {zoo.classes_}; got {unknown}"
             )
+    elif y.dtype.kind not in "fiub":
+        raise ValueError(f"{name_y} must be numeric for a regression; got dtype {y.dtype}")
+    check_finite(y, name_y)
     return X, y

@@ -6,7 +6,7 @@ import itertools
 import time
 import warnings
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,14 @@ import pandas as pd
 from joblib import delayed
 
 from sksubsel._parallel import Progress, on_cluster, run_tasks, threads_of_each
+from sksubsel._validation import check_budget, warn_caller
 from sksubsel.architectures import as_architectures
 from sksubsel.benchmark import records
 from sksubsel.benchmark.checks import FULL_DATA, check_run, check_selectors, check_validation
 from sksubsel.benchmark.tasks import Task, Training, kind_of, lost_task, run_task
 from sksubsel.benchmark.turns import net_of
 from sksubsel.metrics import relative_accuracy_reduction, speedup
+from sksubsel.selector import SubsetSelector
 from sksubsel.zoo.zoo import TrainingFailedWarning
 
 if TYPE_CHECKING:
@@ -30,7 +32,10 @@ if TYPE_CHECKING:
 
     from sksubsel.zoo import ModelZoo
 
-__all__ = ["compare", "read_table"]
+__all__ = ["SOFT", "as_table", "compare", "named_by", "read_table", "row_name"]
+
+SOFT = " + soft targets"
+"""What a method's name ends with where it trains on them."""
 
 _COLUMNS = [
     "method", "budget", "n_selected", "n_steps", "arch", "seed", "accuracy", "balanced_accuracy",
@@ -117,10 +122,10 @@ def compare(
         accuracy on all data;
         ``speedup``, its mean training time on all data over ``selection_time + training_time``;
         ``setup_time``, spent once for all architectures (the zoo's trainings, the fits and what the
-        budget needs; not counted in the speed-up); ``shared``, whether the selection, which is
-        counted in full in each row, is the same for all architectures; ``gb_minutes`` and
-        ``energy`` of selection and training, see :class:`Meter`; ``machine``, with threads and
-        device; ``date``. Times are in seconds, energy in joules.
+        budget needs, also where a net has it already; not counted in the speed-up); ``shared``,
+        whether the selection, which is counted in full in each row, is the same for all
+        architectures; ``gb_minutes`` and ``energy`` of selection and training, see :class:`Meter`;
+        ``machine``, with threads and device; ``date``. Times are in seconds, energy in joules.
 
     Raises
     ------
@@ -167,7 +172,7 @@ def compare(
     archs = as_architectures(archs)
     X_test, y_test, counts, seeds = check_run(zoo, archs, X_test, y_test, budgets, seeds, on_error)
     validation = check_validation(validation, zoo)
-    soft_targets = check_selectors(selectors, seeds, soft_targets, zoo, archs)
+    soft_targets = check_selectors(selectors, seeds, soft_targets, zoo, archs, counts)
     recipe = records.recipe_key(zoo, X_test, y_test)
     run = records.run_key(zoo, archs, X_test, y_test, validation)
     validated_on = records.validation_key(validation)
@@ -176,7 +181,16 @@ def compare(
         records_file = records.place(records_file)
         kept = records.read(records_file)
     done = _judged_alike(kept, validated_on)
-    last = {_name(record): record["key"] for record in kept}
+    last = {row_name(record): record["key"] for record in kept}
+    per_seed = {name for name, given in selectors.items() if isinstance(given, Sequence)}
+    per_seed |= {
+        name + SOFT
+        for name, given in soft_targets.items()
+        if name in per_seed or isinstance(given, Sequence)
+    }
+    newest = {
+        named_by(record, per_seed): record["selector"] for record in kept if "selector" in record
+    }
     tasks, wanted = [], []
     for task in _tasks(recipe, selectors, archs, counts, seeds, soft_targets):
         wanted += task.trainings
@@ -209,7 +223,8 @@ def compare(
                     if far and records_file is not None:  # workers may not see the file
                         records.append(records_file, record)
                     done[record["key"]] = record
-                    last[_name(record)] = record["key"]
+                    last[row_name(record)] = record["key"]
+                    newest[named_by(record, per_seed)] = record["selector"]
             progress.step(len(found))
     if failed:
         first = failed[0]
@@ -225,8 +240,11 @@ def compare(
     rows = [{**done[one.key], "run": run, **one.name()} for one in wanted if one.key in done]
     if records_file is not None:  # what was known by another name is now known by this one, too
         for row in rows:
-            if last.get(_name(row)) != row["key"]:
+            # the newest record says which selector has the name at present
+            known = newest.get(named_by(row, per_seed)) == row["selector"]
+            if last.get(row_name(row)) != row["key"] or not known:
                 records.append(records_file, row)
+                newest[named_by(row, per_seed)] = row["selector"]
     return _table(rows)
 
 
@@ -260,8 +278,12 @@ def read_table(records_file: str | Path, *, run: str | None = None) -> pd.DataFr
     runs = list(dict.fromkeys(record["run"] for record in found))
     if run is None and len(runs) > 1:
         raise ValueError(f"run must name one of the runs in {records_file}: {runs}; got None")
-    unique = {_name(record): record for record in found if run in (None, record["run"])}
-    rows = list(unique.values())
+    return as_table([one for one in found if run in (None, one["run"])], records_file)
+
+
+def as_table(found, records_file) -> pd.DataFrame:
+    """The table of records of one run; see `read_table`."""
+    rows = list({row_name(record): record for record in found}.values())
     full = {row["arch"] for row in rows if row["method"] == FULL_DATA}
     missing = {row["arch"] for row in rows} - full
     if missing or not rows:
@@ -272,8 +294,15 @@ def read_table(records_file: str | Path, *, run: str | None = None) -> pd.DataFr
     return _table(rows)
 
 
-def _name(record):
+def row_name(record) -> tuple:
+    """What tells a record's row from others, but for the selector that had its method's name."""
     return tuple(record[name] for name in ("run", "method", "budget", "arch", "seed"))
+
+
+def named_by(record, per_seed) -> tuple:
+    """What one selector has: the name of a method, of those in `per_seed` with one of the seeds."""
+    seed = record["seed"] if record["method"] in per_seed else None
+    return record["run"], record["method"], seed
 
 
 def _judged_alike(kept, validated_on):
@@ -304,17 +333,16 @@ def _tasks(recipe, selectors, archs, counts, seeds, soft_targets):
             for group in [archs] if kind_of(selector) == "rows" else [[arch] for arch in archs]:
                 trainings = []
                 for (budget, count), arch, soft in itertools.product(budgets, group, kinds):
+                    own = digests[id(selector)]
+                    giver = None if soft is None else digests[id(soft)]
                     key = records.record_key(
-                        recipe,
-                        digests[id(selector)],
-                        arch,
-                        None if no_budget else count,
-                        seed,
-                        None if soft is None else digests[id(soft)],
+                        recipe, own, arch, None if no_budget else count, seed, giver
                     )
-                    method = name + (" + soft targets" if soft is not None else "")
+                    method = name
+                    if giver is not None:
+                        method, own = name + SOFT, f"{own} {giver}"
                     trainings.append(
-                        Training(key, method, budget, count, arch, seed, soft is not None)
+                        Training(key, method, budget, count, arch, seed, soft is not None, own)
                     )
                 yield Task(selector, source, {}, trainings)
 
@@ -336,7 +364,8 @@ def _prepare(tasks, say, on_error):
             if key not in seconds:
                 start, done = time.perf_counter(), "prepared"
                 try:
-                    task.selector.prepare(budget)
+                    with _as_fitted(net_of(task.selector)):
+                        task.selector.prepare(budget)
                 except Exception:
                     if on_error == "raise":
                         raise
@@ -349,14 +378,29 @@ def _prepare(tasks, say, on_error):
         yield task._replace(setup_times=setup_times)
 
 
+@contextmanager
+def _as_fitted(net):
+    """Have a net make anew the designs that it has kept since its fit, so that they are counted."""
+    part = net.selector_
+    if not isinstance(part, SubsetSelector) or part.design_ is None:
+        yield
+        return
+    kept = part._shared, part._of_parts
+    in_fit = part._n_shared(check_budget(part.budget, part.n_samples_))
+    part._shared, part._of_parts = {n: kept[0][n] for n in kept[0] if n == in_fit}, {}
+    try:
+        yield
+    finally:
+        part._shared, part._of_parts = kept[0] | part._shared, kept[1] | part._of_parts
+
+
 def _table(rows):
     """Records as a table, with what follows from the trainings on all data."""
     table = pd.DataFrame(rows)
     if table.machine.nunique() > 1:
-        warnings.warn(
+        warn_caller(
             f"the records are of {table.machine.nunique()} machines, shares of their cores or "
-            "devices, whose times are compared in `speedup`; see the column `machine`",
-            stacklevel=3,
+            "devices, whose times are compared in `speedup`; see the column `machine`"
         )
     full = table[table.method == FULL_DATA].groupby("arch")[["accuracy", "training_time"]].mean()
     full = full.loc[table.arch].reset_index(drop=True)

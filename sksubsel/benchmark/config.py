@@ -14,6 +14,7 @@ from sksubsel import approximator, baselines, encoder, features, selector, space
 from sksubsel._validation import check_budget
 from sksubsel.base import BaseSelector
 from sksubsel.baselines import adaptive
+from sksubsel.benchmark.checks import FULL_DATA, check_callback, check_seeds
 from sksubsel.benchmark.data import LOADERS, check_size
 from sksubsel.subselnet import SubSelNet
 from sksubsel.zoo import ArchitectureClassifier, ModelZoo
@@ -122,7 +123,7 @@ def read_config(path: str | Path) -> dict:
             raise ValueError(f"[compare] {key} must be a list of numbers; got {values!r}")
         if len(set(values)) < len(values):
             raise ValueError(f"[compare] {key} must be distinct; got {values!r}")
-    _check_numbers(config["compare"]["budgets"], config["architectures"])
+    _check_numbers(config["compare"], config["architectures"])
     recipe = set(ArchitectureClassifier().get_params()) - _OURS
     config["recipe"], config["zoo"] = config.get("recipe", {}), config.get("zoo", {})
     of_compared = config["compare"]["recipe"]
@@ -140,6 +141,8 @@ def read_config(path: str | Path) -> dict:
             )
     check_names(config["zoo"], set(ModelZoo().get_params(deep=False)) - _OURS, "[zoo]")
     ModelZoo(**config["zoo"])._validate_params()
+    if FULL_DATA in config["selectors"]:
+        raise ValueError(f"[selectors] must not have {FULL_DATA!r}, the name of the reference")
     made = {name: make_selector(name, spec) for name, spec in config["selectors"].items()}
     nets = [
         name
@@ -190,8 +193,9 @@ def _read(path, extending=()):
     return merged
 
 
-def _check_numbers(budgets, sizes):
-    """Budgets, and numbers of architectures to draw."""
+def _check_numbers(compared, sizes):
+    """Budgets and seeds, and numbers of architectures to draw."""
+    budgets = compared["budgets"]
     for budget in budgets:
         try:
             check_budget(budget, sys.maxsize)
@@ -199,6 +203,10 @@ def _check_numbers(budgets, sizes):
             raise ValueError(
                 f"[compare] budgets must be ints of at least 1 or floats in (0, 1]; got {budgets!r}"
             ) from error
+    try:
+        check_seeds(compared["seeds"])
+    except ValueError as error:
+        raise ValueError(f"[compare] {error}") from error
     for key, least in (("n_unseen", 0), ("n_validation", 0), ("n_seen", 1), ("seed", 0)):
         number = sizes[key]
         if not isinstance(number, int) or isinstance(number, bool) or number < least:
@@ -274,10 +282,14 @@ def make_selector(name, spec):
     if issubclass(cls, adaptive.Strategy):
         callback = {key: spec.pop(key) for key in ("every", "warm_start") if key in spec}
         also = {"every", "warm_start", *own}
-        return adaptive.SubsetCallback(_make(spec, name, also), **callback), options
-    selector = _make(spec, name, own)
+        selector = adaptive.SubsetCallback(_make(spec, name, also), **callback)
+    else:
+        selector = _make(spec, name, own)
     try:
-        selector._validate_params()
+        if isinstance(selector, adaptive.SubsetCallback):
+            check_callback(selector)
+        else:
+            selector._validate_params()
     except ValueError as error:
         raise ValueError(f"[selectors.{name!r}]: {error}") from error
     return selector, options

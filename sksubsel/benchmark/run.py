@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
-from sksubsel._validation import check_budget
-from sksubsel.benchmark.checks import FULL_DATA
-from sksubsel.benchmark.compare import compare, read_table
+from sksubsel._validation import check_budget, warn_caller
+from sksubsel.benchmark import records
+from sksubsel.benchmark.checks import FULL_DATA, check_budgets
+from sksubsel.benchmark.compare import SOFT, as_table, compare, named_by, row_name
 from sksubsel.benchmark.config import check_names, make_selector, make_space, read_config
 from sksubsel.benchmark.data import load_data
-from sksubsel.benchmark.records import run_key
 from sksubsel.benchmark.turns import InTurns
 from sksubsel.selector import SubsetSelector
 from sksubsel.subselnet import SubSelNet
@@ -82,6 +82,12 @@ def run_config(
     DataFrame
         See :func:`compare`.
 
+    Warns
+    -----
+    UserWarning
+        If rows are left out of the table, since they are of a selector that had the name of one
+        before that was edited; of one with ``per_seed`` this is looked at seed by seed.
+
     Examples
     --------
     >>> from sksubsel.benchmark import run_config
@@ -110,6 +116,7 @@ def run_config(
     softly = [name for name in only if soft_targets and "soft_targets" in specs[name]]
     names = list(dict.fromkeys([*only, *sorted({specs[name]["soft_targets"] for name in softly})]))
     data = load_data(**config["data"])
+    check_budgets(config["compare"]["budgets"], len(data.y))
     train = any(isinstance(make_selector(name, specs[name])[0], SubSelNet) for name in names)
     drawn, seen, zoo = fit_zoo(config, data, folder, n_jobs, verbose, device, train=train)
     for name in names:
@@ -128,11 +135,7 @@ def run_config(
         soft_targets={name: selectors[source] for name, source in soft.items()},
         records_file=records_file, on_error="warn", n_jobs=n_jobs, verbose=verbose,
     )  # fmt: skip
-    run = run_key(judged, drawn, data.X_test, data.y_test, data.validation)
-    table = read_table(records_file, run=run)
-    known = {FULL_DATA, *specs, *(f"{name} + soft targets" for name in specs)}
-    current = table.method.isin(known) & table.seed.isin(config["compare"]["seeds"])
-    table = table[current & table.budget.isin([1.0, *config["compare"]["budgets"]])]
+    table = as_table(_asked_for(config, records_file, judged, drawn, data), records_file)
     table.to_csv(table_path(path, folder, validation), index=False)
     return table
 
@@ -140,6 +143,50 @@ def run_config(
 def table_path(config: str | Path, folder: str | Path, validation: bool = False) -> Path:
     """Where :func:`run_config` writes the table of a configuration's file."""
     return Path(folder) / f"{Path(config).stem}{'_validation' if validation else ''}.csv"
+
+
+def _asked_for(config, records_file, zoo, archs, data):
+    """Records of a configuration, but for those of selectors that had a method's name before.
+
+    A record from before they named the selector tells by its key whether that is the present one.
+    """
+    specs, compared = config["selectors"], config["compare"]
+    test = data.X_test, data.y_test
+    run = records.run_key(zoo, archs, *test, data.validation)
+    recipe = records.recipe_key(zoo, *test)
+    known = {FULL_DATA, *specs, *(name + SOFT for name in specs)}
+    found = [
+        one for one in records.read(records_file) if one["run"] == run and one["method"] in known
+    ]
+    per_seed = {name for name, spec in specs.items() if spec.get("per_seed")}
+    per_seed |= {
+        name + SOFT for name, one in specs.items() if {name, one.get("soft_targets")} & per_seed
+    }
+    present = {named_by(one, per_seed): one["selector"] for one in found if "selector" in one}
+    by_hash = {arch.hash: arch for arch in archs}
+
+    def is_present(record):
+        name = named_by(record, per_seed)
+        if name not in present:
+            return True
+        own, _, giver = present[name].partition(" ")
+        arch, seed = by_hash[record["arch"]], record["seed"]
+        counts = check_budget(record["budget"], len(data.y)), None  # of all data, or of no account
+        return record["key"] in [
+            records.record_key(recipe, own, arch, count, seed, giver or None) for count in counts
+        ]
+
+    budgets = [1.0, *compared["budgets"]]
+    found = [one for one in found if one["budget"] in budgets and one["seed"] in compared["seeds"]]
+    kept = [one for one in found if is_present(one)]
+    of_others = {row_name(one) for one in found} - {row_name(one) for one in kept}
+    if of_others:
+        warn_caller(
+            f"{len(of_others)} rows are left out, of selectors that have been edited since under "
+            f"the same names, {sorted({method for _, method, *_ in of_others})}; run these again "
+            "for all budgets and seeds"
+        )
+    return kept
 
 
 def _judge_by_validation(config):

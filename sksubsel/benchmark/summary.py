@@ -93,7 +93,7 @@ def speedup_at(
     """Largest speed-up of each method at which no more than so much accuracy is lost.
 
     As in the paper's Tables 1 and 8: along the curve of (mean RAR, mean speed-up) over the
-    budgets, between two budgets by linear interpolation of log speed-up.
+    budgets, between two neighbouring budgets by linear interpolation of log speed-up.
 
     Parameters
     ----------
@@ -141,13 +141,14 @@ def speedup_at(
     curves = table.groupby(["method", "budget"], sort=False)[["rar", "speedup"]].mean()
     out = {}
     for method, curve in curves.groupby(level="method", sort=False):
-        curve = curve.dropna().sort_values("rar")
+        curve = curve.dropna().sort_index(level="budget")
         x, y = curve.rar.to_numpy(), np.log(curve.speedup.to_numpy())
         best = []
         for threshold in rar:
             values = list(y[x <= threshold])
-            if len(values) and threshold < x[-1]:
-                values.append(np.interp(threshold, x, y))
+            for k in np.flatnonzero(np.diff(x <= threshold)):  # between k and k + 1
+                share = (threshold - x[k]) / (x[k + 1] - x[k])
+                values.append(y[k] + share * (y[k + 1] - y[k]))
             best.append(np.exp(max(values)) if values else np.nan)
         out[method] = best
     return pd.DataFrame.from_dict(out, orient="index", columns=list(rar)).rename_axis("method")
@@ -190,6 +191,7 @@ def rank_agreement(table: pd.DataFrame, *, k: int = 3) -> pd.DataFrame:
     """
     means = table.pivot_table("accuracy", ["budget", "method"], "arch", sort=False)
     full = means.xs(1.0, level="budget").loc[FULL_DATA]
+    names = ["budget", "method", "kendall_tau", "jaccard", "regret"]
     rows = []
     for (budget, method), found in means.iterrows():
         if method == FULL_DATA:
@@ -199,7 +201,8 @@ def rank_agreement(table: pd.DataFrame, *, k: int = 3) -> pd.DataFrame:
         # the best of all may be one that this method has no training of
         agreement["regret"] += full.max() - full[found.index].max()
         rows.append({"budget": budget, "method": method, **agreement})
-    return pd.DataFrame(rows).sort_values("budget", kind="stable", ignore_index=True)
+    ranks = pd.DataFrame(rows, columns=names)  # of a table without subsets as well
+    return ranks.sort_values("budget", kind="stable", ignore_index=True)
 
 
 def agreement_of(found, known, k) -> dict:

@@ -39,11 +39,13 @@ class Training(NamedTuple):
     arch: Any
     seed: int
     soft: bool
+    selector: str = ""  # its digest; of soft targets, " " and that of who gives them
 
     def name(self) -> dict:
-        """What it is called in the table."""
+        """What it is called in the table, and whose the name is at present."""
         return {
-            "method": self.method, "budget": self.given, "arch": self.arch.hash, "seed": self.seed
+            "method": self.method, "budget": self.given, "arch": self.arch.hash,
+            "seed": self.seed, "selector": self.selector,
         }  # fmt: skip
 
 

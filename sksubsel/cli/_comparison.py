@@ -94,10 +94,12 @@ class Comparison:
         }
 
     def displays(self) -> dict:
-        """Drawn displays by name; ImportError without matplotlib."""
+        """Drawn displays by name, none without subsets; ImportError without matplotlib."""
         from sksubsel.plotting import AmortizationDisplay, TradeoffDisplay
 
         subsets = self.table[self.table.method != FULL_DATA]
+        if subsets.empty:
+            return {}
         drawn: dict[str, Any] = {"rar_speedup": TradeoffDisplay.from_frame(subsets).plot()}
         if subsets.gb_minutes.notna().any():
             drawn["rar_memory"] = TradeoffDisplay.from_frame(subsets, x="gb_minutes").plot()

@@ -35,7 +35,8 @@ class ZooFolder:
         Parameters
         ----------
         settings : dict
-            All that determines the zoo but its data, which the store knows.
+            All that determines the zoo but its data, which the store knows; and "on_error",
+            which may be another one than the folder was begun with.
         draw : callable
             ``draw() -> list of Architecture``
 
@@ -51,10 +52,12 @@ class ZooFolder:
             kept, finished = self.read()
             changed = sorted(
                 name
-                for name in kept.keys() | settings.keys()
+                for name in (kept.keys() | settings.keys()) - {"on_error"}
                 if kept.get(name) != settings.get(name)
             )
             if not changed:
+                if kept != settings:
+                    self._write_settings(settings, finished=False)
                 return read_architectures(self.path / _ARCHITECTURES)
             if finished or any((self.path / _STORE).glob("*.npz")):
                 name = changed[0]

@@ -36,7 +36,8 @@ def extract_features(
 ) -> np.memmap:
     """Features of every instance, a batch at a time, into a file that the next call finds again.
 
-    A run that was killed goes on from the last finished batch.
+    A run that was killed goes on from the last finished batch. Of several at the same time, also
+    in other processes, one extracts and the others wait for it.
 
     Parameters
     ----------
@@ -129,27 +130,31 @@ def extract_features(
     found = file.open()
     if found is not None:
         return found
-    done = file.resume()
-    batches = Batches(data, column, batch_size, done)
-    progress = Progress("features", "batches", len(batches), verbose)
-    loader = DataLoader(
-        batches,
-        batch_size=None,
-        num_workers=num_workers,
-        generator=torch.Generator().manual_seed(0),  # or it would draw from torch's own
-    )
-    with progress:
-        for batch in loader:
-            try:
-                features = _features(extractor, batch.numpy())
-            except ValueError as error:
-                raise ValueError(
-                    f"instances {done} to {done + len(batch) - 1} of the data: {error}"
-                ) from error
-            file.append(done, features)
-            done += len(features)
-            progress.step()
-    return file.finish()
+    with file.alone():
+        found = file.open()  # another run may have made them meanwhile
+        if found is not None:
+            return found
+        done = file.resume()
+        batches = Batches(data, column, batch_size, done)
+        progress = Progress("features", "batches", len(batches), verbose)
+        loader = DataLoader(
+            batches,
+            batch_size=None,
+            num_workers=num_workers,
+            generator=torch.Generator().manual_seed(0),  # or it would draw from torch's own
+        )
+        with progress:
+            for batch in loader:
+                try:
+                    features = _features(extractor, batch.numpy())
+                except ValueError as error:
+                    raise ValueError(
+                        f"instances {done} to {done + len(batch) - 1} of the data: {error}"
+                    ) from error
+                file.append(done, features)
+                done += len(features)
+                progress.step()
+        return file.finish()
 
 
 def _features(extractor, batch):

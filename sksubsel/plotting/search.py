@@ -77,7 +77,8 @@ class SearchDisplay:
             what `tune` returns. (The epochs of a `DARTSSearch` are for `TrainingDisplay`.)
         against : {"time", "trials"}, default="time"
             Seconds of selection, training and scoring, one trial after another (rows selected
-            for several trials of an architecture count once); or the number of trials.
+            for several trials of an architecture count once, and a training that a search took
+            over from an earlier trial none); or the number of trials.
 
         Returns
         -------
@@ -150,6 +151,8 @@ def _trials(name, table, against):
     seconds = table["training_time"].fillna(0) + table["selection_time"].where(~again, 0).fillna(0)
     if "scoring_time" in table:
         seconds = seconds + table["scoring_time"].fillna(0)
+    if "max_epochs" in table:  # not of `tune`, whose trials differ in parameters
+        seconds[table.duplicated(["hash", "n_selected", "max_epochs"])] = 0
     ended = np.zeros(len(table), dtype=bool)
     if "stopped_early" in table:
         ended = table["stopped_early"].to_numpy(dtype=bool)

@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state
 from sksubsel._validation import check_finite
 from sksubsel.samplers.facility import add_distances, chunks, lazy_greedy
 from sksubsel.samplers.kernels import check_candidates, log_block, unit_block
-from sksubsel.samplers.quotas import allocate, rows_of_each
+from sksubsel.samplers.quotas import as_quotas, rows_of_each
 from sksubsel.samplers.transductive import check_strata
 
 __all__ = ["CoverageIndex", "coverage"]
@@ -96,6 +96,7 @@ class CoverageIndex:
         budget: int,
         *,
         stratify: str | None = "proportional",
+        quotas=None,
         proba=None,
         block_weight: float = 0.5,
         candidates=None,
@@ -112,6 +113,8 @@ class CoverageIndex:
         stratify : {"proportional", "equal"} or None, default="proportional"
             Quotas of the classes, counted among the candidates. None: the largest gain of all
             classes each time.
+        quotas : array-like of shape (S,), int, or None, default=None
+            In place of those that `stratify` gives; not used without it.
         proba : array-like of shape (N, C) or None, default=None
             Probabilities predicted for this architecture, clipped at 1e-6. None: features alone.
         block_weight : float, default=0.5
@@ -132,8 +135,8 @@ class CoverageIndex:
         Raises
         ------
         ValueError
-            If `demand` or `proba` is negative or not finite, a shape is wrong, or `budget`
-            exceeds the candidates.
+            If `demand` or `proba` is negative or not finite, a shape is wrong, `budget`
+            exceeds the candidates, or `quotas` do not fit.
 
         Notes
         -----
@@ -146,7 +149,7 @@ class CoverageIndex:
         allowed, selected = check_candidates(self.n_samples, candidates, selected, budget)
         log_proba = None if proba is None else log_block(proba, self.n_samples, block_weight)
         free = np.bincount(self.strata[allowed], minlength=len(self.members))
-        quotas = None if stratify is None else allocate(free, budget, stratify)
+        quotas = None if stratify is None else as_quotas(quotas, free, budget, stratify)
         taken = np.zeros(self.n_samples, dtype=bool)
         taken[selected] = True
         scale = float(demand.max()) or 1.0

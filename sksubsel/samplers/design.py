@@ -22,7 +22,7 @@ from sksubsel._blas import for_chunks, map_chunks, one_blas_thread
 from sksubsel._validation import check_finite
 from sksubsel.samplers.exchange import exchange, grow
 from sksubsel.samplers.kernels import FourierFeatures, check_candidates, log_block, unit_block
-from sksubsel.samplers.quotas import allocate, places
+from sksubsel.samplers.quotas import allocate, as_quotas, places
 from sksubsel.samplers.ridge import GrowingRidge, row_chunks
 
 __all__ = ["MIN_LAM", "Design", "DesignIndex", "balancing"]
@@ -197,6 +197,7 @@ class DesignIndex:
         budget: int,
         *,
         stratify: str | None = "proportional",
+        quotas=None,
         candidates=None,
         selected=None,
     ) -> Design:
@@ -214,6 +215,8 @@ class DesignIndex:
             each time (blocks of classes, where there are several, keep their share). "equal" says
             that classes matter alike, and asks for the probabilities of a network to which they
             were equally frequent: those given over the classes' shares of the rows [1]_.
+        quotas : array-like of shape (S,), int, or None, default=None
+            In place of those that `stratify` gives.
         candidates : array-like of rows or None, default=None
             Rows that may be chosen. None: all.
         selected : array-like of rows or None, default=None
@@ -226,7 +229,8 @@ class DesignIndex:
         Raises
         ------
         ValueError
-            If `target` has a wrong shape or is not finite, or `budget` exceeds the candidates.
+            If `target` has a wrong shape or is not finite, `budget` exceeds the candidates, or
+            `quotas` do not fit.
 
         Notes
         -----
@@ -243,7 +247,7 @@ class DesignIndex:
             target = self._check_target(target)
         allowed, selected = check_candidates(self.n_samples, candidates, selected, budget)
         free = np.bincount(self.strata[allowed], minlength=self.strata.max() + 1)
-        quotas = allocate(free, int(budget), stratify or "proportional")
+        quotas = as_quotas(quotas, free, int(budget), stratify or "proportional")
         shares = None
         if stratify == "equal" and self.labels.ndim == 1:
             shares = np.bincount(self.labels)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["allocate", "head", "make_strata", "most_of_each", "places", "rows_of_each"]
+__all__ = [
+    "allocate",
+    "as_quotas",
+    "head",
+    "make_strata",
+    "most_of_each",
+    "places",
+    "rows_of_each",
+]
 
 
 def make_strata(y, task: str = "classification", n_bins: int = 10) -> np.ndarray:
@@ -99,6 +107,27 @@ def allocate(counts, budget: int, stratify: str = "proportional") -> np.ndarray:
     first = np.argsort(-remainders, kind="stable")[: budget - int(quotas.sum())]
     quotas[first] += 1
     return quotas
+
+
+def as_quotas(quotas, counts, budget: int, stratify: str = "proportional") -> np.ndarray:
+    """Quotas of S groups that are given, checked; for None, those that `allocate` gives.
+
+    Raises
+    ------
+    ValueError
+        If they are not integers between 0 and `counts` with sum `budget`; and as `allocate`.
+    """
+    if quotas is None:
+        return allocate(counts, budget, stratify)
+    quotas = np.asarray(quotas)
+    if quotas.shape != counts.shape or quotas.dtype.kind not in "iu":
+        raise ValueError(f"quotas must be integers of shape ({len(counts)},); got {quotas!r}")
+    if (quotas < 0).any() or (quotas > counts).any() or quotas.sum() != budget:
+        raise ValueError(
+            f"quotas must be between 0 and the groups' counts {counts}, with sum {budget}; got "
+            f"{quotas}"
+        )
+    return quotas.astype(np.int64)
 
 
 def rows_of_each(strata) -> list[np.ndarray]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from sksubsel._validation import check_finite
 from sksubsel.samplers.objective import objective_gradient
-from sksubsel.samplers.quotas import allocate, head
+from sksubsel.samplers.quotas import as_quotas, head
 
 __all__ = ["gumbel_top", "solve_exact", "solve_gradient", "top"]
 
@@ -148,7 +148,9 @@ def _adam_round(pi, energies, n_steps, lr):
         pi -= lr * min(1.0, 2 * (1 - step / (n_steps + 1))) * direction
 
 
-def top(log_weights, budget: int, strata=None, stratify: str | None = None) -> np.ndarray:
+def top(
+    log_weights, budget: int, strata=None, stratify: str | None = None, quotas=None
+) -> np.ndarray:
     """Rows of the B largest weights, ties by index; within each class's quota if asked.
 
     Time O(N) without quotas and O(N log N) with them, memory O(N).
@@ -163,6 +165,8 @@ def top(log_weights, budget: int, strata=None, stratify: str | None = None) -> n
         Codes of the classes, from 0; codes without instances are allowed.
     stratify : {"proportional", "equal"} or None, default=None
         Quotas of the classes, see :func:`~sksubsel.samplers.quotas.allocate`.
+    quotas : array-like of shape (S,), int, or None, default=None
+        In place of those that `stratify` gives; not used without it.
 
     Returns
     -------
@@ -172,16 +176,16 @@ def top(log_weights, budget: int, strata=None, stratify: str | None = None) -> n
     Raises
     ------
     ValueError
-        If a log-weight is NaN or infinite, `budget` is out of range, or `stratify` is given
-        without `strata`.
+        If a log-weight is NaN or infinite, `budget` is out of range, `stratify` is given
+        without `strata`, or `quotas` do not fit.
     """
     log_weights = check_log_weights(log_weights, budget)
     groups = check_strata(strata, stratify, len(log_weights))
-    return _largest(log_weights, budget, groups, stratify)
+    return _largest(log_weights, budget, groups, stratify, quotas)
 
 
 def gumbel_top(
-    log_weights, budget: int, rng=None, strata=None, stratify: str | None = None
+    log_weights, budget: int, rng=None, strata=None, stratify: str | None = None, quotas=None
 ) -> np.ndarray:
     """A draw without replacement, each next row in proportion to its weight among those left.
 
@@ -193,7 +197,7 @@ def gumbel_top(
 
     Parameters
     ----------
-    log_weights, budget, strata, stratify
+    log_weights, budget, strata, stratify, quotas
         As in :func:`top`. With quotas, each class is drawn from apart.
     rng : Generator, int or None, default=None
         Noise is drawn for all N rows in order, whatever `budget` and `strata` are.
@@ -211,7 +215,7 @@ def gumbel_top(
     log_weights = check_log_weights(log_weights, budget)
     groups = check_strata(strata, stratify, len(log_weights))
     noise = np.random.default_rng(rng).gumbel(size=len(log_weights))
-    return _largest(log_weights + noise, budget, groups, stratify)
+    return _largest(log_weights + noise, budget, groups, stratify, quotas)
 
 
 def check_log_weights(log_weights, budget) -> np.ndarray:
@@ -248,7 +252,7 @@ def _check_losses(losses):
     return losses
 
 
-def _largest(keys, budget, strata, stratify):
+def _largest(keys, budget, strata, stratify, quotas):
     """Ascending rows of the largest keys, overall or within quotas; ties by index."""
     n_samples = len(keys)
     if strata is None:
@@ -257,6 +261,6 @@ def _largest(keys, budget, strata, stratify):
         ties = np.flatnonzero(keys == threshold)
         chosen[ties[: budget - np.count_nonzero(chosen)]] = True
         return np.flatnonzero(chosen).astype(np.int64)
-    quotas = allocate(np.bincount(strata), budget, stratify)
+    quotas = as_quotas(quotas, np.bincount(strata), budget, stratify)
     order = np.argsort(-keys, kind="stable")
     return np.sort(order[head(strata[order], quotas, budget)]).astype(np.int64)

@@ -16,6 +16,7 @@ from sksubsel._parallel import on_cluster, run_tasks
 from sksubsel._validation import check_device, warn_caller
 from sksubsel.architectures import as_architectures
 from sksubsel.benchmark import records
+from sksubsel.benchmark.checks import check_callback
 from sksubsel.benchmark.tasks import Selections, Task, Training, kind_of, lost_task, run_task
 from sksubsel.benchmark.turns import InTurns, check_turns, net_of
 from sksubsel.zoo import ArchitectureClassifier, ArchitectureRegressor, TrainingFailedWarning
@@ -196,8 +197,9 @@ class Trials:
     def _job(self, key, trial):
         trainer, recipe = self._trainer(trial.params)
         training = Training(
-            key, self.name, trial.budget, trial.budget, trial.arch, trial.seed, False
-        )
+            key, self.name, trial.budget, trial.budget, trial.arch, trial.seed, False,
+            self._selector_key,
+        )  # fmt: skip
         selector = self.selector
         if kind_of(selector) == "rows":  # the same rows for all architectures
             selector = self._shared_rows(training)
@@ -255,7 +257,8 @@ def check_selector(selector, trainer):
     Raises
     ------
     ValueError
-        If it is none of these, or a SubSelNet that is not fitted, or on other instances.
+        If it is none of these, or a SubSelNet that is not fitted, or on other instances; if a
+        parameter of it is wrong.
     """
     if isinstance(selector, FrozenEstimator):
         selector = selector.estimator
@@ -282,6 +285,8 @@ def check_selector(selector, trainer):
                 f"selects among its own {len(zoo.y_)}; got others. Pass the instances that it was "
                 "fitted on, and others to validate with"
             )
+    elif kind_of(selector) == "callback":
+        check_callback(selector)
     elif hasattr(selector, "_parameter_constraints"):
         selector._validate_params()
     return selector

@@ -60,7 +60,7 @@ def callback_settings(callbacks) -> list:
     """
     if not callbacks:
         return []
-    told = []
+    told: list[tuple] = []
     for entry in callbacks:
         name, one = entry if isinstance(entry, (tuple, list)) else ("", entry)
         if one is None or isinstance(one, type):

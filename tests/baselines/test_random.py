@@ -161,6 +161,14 @@ def test_missing_labels_are_no_classes(labels, message):
         Random(6, stratify="equal").fit(np.zeros((60, 1)), y)
 
 
+def test_numbers_as_objects_are_numbers():
+    X, y = np.zeros((30, 1)), np.repeat([0, 1, 2], 10)
+    selector = Random(6, stratify="equal", random_state=0).fit(X, y.astype(object))
+    assert selector.classes_.dtype.kind == "i"
+    continuous = Random(6, stratify="equal", random_state=0).fit(X, (y + 0.5).astype(object))
+    assert continuous.task_ == "regression"
+
+
 def test_targets_beyond_float32_are_refused():
     y = np.linspace(0, 1e39, 30)
     with pytest.raises(ValueError, match="y must be finite as float32; got inf"):

@@ -15,7 +15,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from sksubsel import ArchitectureClassifier, ArchitectureRegressor, ModelZoo, SubSelNet
 from sksubsel.architectures import Architecture
-from sksubsel.baselines import CRAIG, EL2N, Herding, Random, RidgeDesign, SubsetCallback
+from sksubsel.baselines import CRAIG, EL2N, GradMatch, Herding, Random, RidgeDesign, SubsetCallback
 from sksubsel.baselines.adaptive import InfoBatchStrategy, RS2Strategy, TurnsStrategy
 from sksubsel.benchmark import FULL_DATA, InTurns, compare, read_table
 from sksubsel.benchmark.records import (
@@ -29,6 +29,7 @@ from sksubsel.benchmark.records import (
 from sksubsel.benchmark.tasks import _start
 from sksubsel.encoder import ArchitectureEncoder
 from sksubsel.features import FeatureExtractor
+from sksubsel.samplers.design import DesignIndex
 from sksubsel.spaces import NASBench101
 from sksubsel.zoo.zoo import TrainingFailedWarning
 
@@ -212,6 +213,21 @@ def test_adaptive_methods_get_as_many_steps(tiny):
     assert row.accuracy == model.score(tiny.X_test, tiny.y_test)
     assert row.n_steps == 12 and row.n_selected == 32
     assert 0 < row.selection_time < row.selection_time + row.training_time
+
+
+@pytest.mark.parametrize(
+    ("callback", "message"),
+    [
+        (SubsetCallback(RS2Strategy(), every=-1), "every must be an int in .*; got -1"),
+        (SubsetCallback(InfoBatchStrategy(ratio=2)), "'ratio' parameter of InfoBatchStrategy"),
+        (SubsetCallback(GradMatch(lam=-1)), "'lam' parameter of GradMatchStrategy"),
+        (SubsetCallback(RS2Strategy(), warm_start=2), "less than the 2 epochs .*; got 2"),
+    ],
+)
+def test_callbacks_are_checked_before_anything_is_trained(tiny, monkeypatch, callback, message):
+    monkeypatch.setattr(type(tiny.zoo), "train", pytest.fail)
+    with pytest.raises(ValueError, match=message):
+        run(tiny, {"callback": callback})
 
 
 def test_subsets_in_turns(tiny, selectors):
@@ -529,6 +545,25 @@ def test_setup_is_what_is_spent_before_the_first(tiny, selectors):
     assert both == pytest.approx(own + fit - net.fit_times_["zoo"])
 
 
+def test_setup_counts_what_was_prepared_before(tiny, selectors, monkeypatch):
+    net = selectors["net"]
+    shared = SubSelNet(mode="inductive", encoder=net.encoder, approximator=net.approximator)
+    shared.set_params(random_state=0, budget=30).fit(tiny.archs, tiny.zoo)
+    rows = {budget: shared.select(tiny.unseen[0], budget) for budget in (20, 30)}
+    made, select = [], DesignIndex.select
+
+    def counted(self, target, budget, **params):
+        made.append(budget)
+        return select(self, target, budget, **params)
+
+    monkeypatch.setattr(DesignIndex, "select", counted)
+    run(tiny, {"shared": shared, "turns": InTurns(shared, 2)}, budgets=(20, 30), seeds=(0,))
+    assert made == [20, 20, 20, 30, 30]  # one of 30 rows was made in the fit
+    for budget, chosen in rows.items():
+        np.testing.assert_array_equal(shared.select(tiny.unseen[0], budget), chosen)
+    assert len(made) == 5
+
+
 def test_regression():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((120, 1, 8, 8)).astype(np.float32)
@@ -539,6 +574,12 @@ def test_regression():
     zoo = ModelZoo(recipe, random_state=0).fit(archs[:1], X, y)
     table = compare({"random": Random()}, archs[1:], zoo, X, y, budgets=(30,), seeds=(0,))
     assert len(table) == 2 and (table.accuracy == table.balanced_accuracy).all()
+    for wrong, message in (
+        (np.where(np.arange(120) == 7, np.nan, y), "y_test must be finite; got nan in row 7"),
+        (y.astype(str), "y_test must be numeric for a regression; got dtype <U"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            compare({"random": Random()}, archs[1:], zoo, X, wrong)
     with pytest.raises(ValueError, match="soft_targets must be empty for regression"):
         compare({"random": Random()}, archs[1:], zoo, X, y, soft_targets={"random": None})
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from sklearn.utils import Bunch
 from sksubsel import SubSelNet, SubsetSelector
 from sksubsel.baselines import EL2N, FacilityLocation, SubsetCallback
 from sksubsel.baselines.adaptive import RS2Strategy
-from sksubsel.benchmark import read_config, run_config
+from sksubsel.benchmark import read_config, run, run_config
 from sksubsel.benchmark.config import make_selector, make_space
 from sksubsel.benchmark.data import LOADERS, load_data
 from sksubsel.benchmark.run import ForAnotherKind, fit_zoo
@@ -324,6 +325,20 @@ def test_selectors_of_a_file():
         ("n_seen =", "seed = 0.5\nn_seen =", r"\[architectures\] seed must be an int .*got 0.5"),
         ("seeds = [0, 1]", "seeds = [1, 1]", r"\[compare\] seeds must be distinct"),
         ("seeds = [0, 1]", "seeds = 3", r"\[compare\] seeds must be a list of numbers; got 3"),
+        (
+            "seeds = [0, 1]",
+            "seeds = [0, -1]",
+            r"\[compare\] seeds must be .* at least 0; got .0, -1",
+        ),
+        ("seeds = [0, 1]", "seeds = [true]", r"\[compare\] seeds must be .* ints"),
+        ("RS2 =", '"full data" =', r"\[selectors\] must not have 'full data'"),
+        ("every = 1", "every = -1", r"'RS2'\]: every must be an int in \[0, inf\) .*; got -1"),
+        ("every = 1", "warm_start = 0.5", r"'RS2'\]: warm_start must be an int"),
+        (
+            'class = "RS2Strategy"',
+            'class = "InfoBatchStrategy", ratio = 2',
+            r"'RS2'\]: The 'ratio' parameter of InfoBatchStrategy",
+        ),
         ("max_epochs = 1\n[zoo]", 'max_epochs = "3"\n[zoo]', "'max_epochs' parameter"),
         ("zoo_size = 1", "another_kind = true", "'proxy'.*another_kind needs .*Mixed"),
         ("zoo_size = 1", "turns = 0", "'proxy'.*turns must be an int of at least 1; got 0"),
@@ -345,6 +360,53 @@ def test_mistakes_cost_no_training(tmp_path, old, new, message):
     path.write_text(CONFIG.replace(old, new, 1))
     with pytest.raises(ValueError, match=message):
         read_config(path)
+
+
+@pytest.mark.parametrize(
+    ("budgets", "message"),
+    [
+        ("[0.1, 126000]", r"budget must be .*n_samples=359.*; got 126000"),
+        ("[0.1, 36]", "budgets must be distinct; got 36 for 36"),
+    ],
+)
+def test_budgets_are_those_of_the_data(config, tmp_path, monkeypatch, budgets, message):
+    config.write_text(CONFIG.replace("[0.1, 0.3]", budgets))
+    monkeypatch.setattr(run, "fit_zoo", pytest.fail)
+    with pytest.raises(ValueError, match=message):
+        run_config(config, tmp_path / "out", verbose=0)
+
+
+def test_an_edited_selector_is_another_one(config, tmp_path):
+    """Its rows are told from those of the one before, also of records that do not name it."""
+    folder = tmp_path / "out"
+    params = {"only": ["class-balanced random"], "soft_targets": False, "verbose": 0}
+    before = run_config(config, folder, **params)
+    file = folder / "records.jsonl"
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert all(line.pop("selector") for line in lines)
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    same = run_config(config, folder, **params)
+    pd.testing.assert_frame_equal(same, before)
+    config.write_text(CONFIG.replace('stratify = "equal"', 'stratify = "proportional"'))
+    with pytest.warns(UserWarning, match=r"6 rows are left out.*'class-balanced random'"):
+        after = run_config(config, folder, **params, budgets=[0.1], seeds=[0])
+    rows = after[after.method != "full data"]
+    assert len(after) == 6 and len(rows) == 2
+    assert set(rows.seed) == {0} and set(rows.budget) == {0.1}
+    # as it was: nothing is trained, and all rows are there again
+    n_lines = len(file.read_text().splitlines())
+    config.write_text(CONFIG)
+    again = run_config(config, folder, **params, budgets=[0.3], seeds=[1])
+    assert len(file.read_text().splitlines()) == n_lines + 1
+    pd.testing.assert_frame_equal(again, before)
+
+
+def test_a_table_of_fewer_seeds_is_of_these_alone(config, tmp_path):
+    params = {"only": ["class-balanced random"], "soft_targets": False, "verbose": 0}
+    run_config(config, tmp_path / "out", **params)
+    config.write_text(CONFIG.replace("seeds = [0, 1]", "seeds = [0]"))
+    table = run_config(config, tmp_path / "out", **params)
+    assert (table[table.method == "full data"].rar == 0).all()
 
 
 def test_a_file_that_extends_another(config, tmp_path):

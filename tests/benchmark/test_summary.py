@@ -75,6 +75,21 @@ def test_speedup_at():
     np.testing.assert_allclose(found.loc["bad"], [np.nan, np.nan, np.nan, 9])
 
 
+def test_speedup_at_of_a_curve_that_turns():
+    """Between neighbouring budgets alone, and wherever the curve comes down."""
+    table = pd.DataFrame(
+        {
+            "method": ["m"] * 3 + ["turning"] * 4,
+            "budget": [0.05, 0.01, 0.1, 0.04, 0.01, 0.02, 0.08],
+            "rar": [0.12, 0.3, 0.15, 0.1, 0.3, 0.1, 0.3],
+            "speedup": [10.0, 40.0, 5.0, 8.0, 32.0, 16.0, 2.0],
+        }
+    )
+    found = speedup_at(table, (0.1, 0.2, 0.3))
+    np.testing.assert_allclose(found.loc["m"], [np.nan, 10 * 4 ** (4 / 9), 40])
+    np.testing.assert_allclose(found.loc["turning"], [16, np.sqrt(16 * 32), 32])
+
+
 def test_speedup_by_steps():
     """Of each architecture its own, whatever the clock said; none of what was not counted."""
     table = pd.DataFrame(
@@ -115,5 +130,7 @@ def test_rank_agreement():
     np.testing.assert_allclose(found.kendall_tau, [1, 4 / 6, -1])
     np.testing.assert_allclose(found.jaccard, [1, 0, 0])
     np.testing.assert_allclose(found.regret, [0, 0.1, 0.3], atol=1e-12)
+    none = rank_agreement(table[table.method == "full data"])
+    assert len(none) == 0 and list(none) == list(rank_agreement(table))
     few = rank_agreement(table[table.arch.isin(["a", "b"])], k=2)
     assert few.jaccard.isna().all() and few.kendall_tau.notna().all()

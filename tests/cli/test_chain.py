@@ -11,7 +11,7 @@ from sksubsel.cli._architectures import read_architectures
 from sksubsel.cli._data import read_data
 from sksubsel.cli._zoo_folder import ZooFolder
 from sksubsel.datasets import load_digits_images
-from sksubsel.zoo import training, zoo
+from sksubsel.zoo import TrainingFailedWarning, training, zoo
 
 N = 200
 ZOO = [
@@ -93,6 +93,26 @@ def test_zoo_goes_on(folder, capsys, monkeypatch):
     next((folder / "copy" / "store").glob("*.npz")).unlink()
     assert run(capsys, "zoo", "digits.npz", *again)["accuracy"] == first["accuracy"]
     assert len(trained) == 1
+
+
+def test_zoo_goes_on_without_what_failed(capsys, monkeypatch, tmp_path):
+    """The folder was begun with ``--on-error raise``, and is of the new choice from then on."""
+    trained = []
+
+    def fail_fourth(*args):
+        if len(trained) == 3:
+            return {"error": "too large", "traceback": ""}
+        trained.append(args)
+        return training.train_architecture(*args)
+
+    monkeypatch.setattr(zoo, "train_architecture", fail_fourth)
+    argv = ["zoo", "digits.npz", *(str(tmp_path / "z") if word == "zoo" else word for word in ZOO)]
+    assert cli.main(argv) == 1
+    assert "too large" in capsys.readouterr().err
+    assert cli.main([*argv, "--on-error", "warn", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["n_trained"] == len(trained) == 3
+    with pytest.warns(TrainingFailedWarning, match="1 of 4 architectures"):
+        ZooFolder(tmp_path / "z").load(*read_data("digits.npz", None, None, None), device="cpu")
 
 
 def test_zoo_interrupted(capsys, monkeypatch, tmp_path):

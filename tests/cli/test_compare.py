@@ -68,6 +68,21 @@ def test_failed_trainings(folder, capsys, monkeypatch, check_page):
     assert "class-balanced random" in words
 
 
+def test_no_subset_was_trained_on(folder, capsys, monkeypatch, check_page):
+    def fail(*args):
+        raise ValueError("no herd")
+
+    monkeypatch.setattr(Herding, "_rank", fail)
+    only = ["--only", "herding", "--seeds", "0", "--n-jobs", "1", "--json"]
+    assert cli.main(["compare", "c.toml", *only]) == 3
+    document = json.loads(capsys.readouterr().out)
+    assert [row["method"] for row in document["summary"]] == ["full data"]
+    assert document["figures"] == document["rank_agreement"] == document["speedup_at"] == []
+    assert cli.main(["report", "c/c.csv", "--html", "c.html"]) == 0
+    captions, words = check_page(folder / "c.html")
+    assert captions == [] and "full data" in words
+
+
 def test_report_of_a_table_without_steps(folder, capsys):
     """As tables were before steps were counted."""
     assert cli.main(["compare", "c.toml", "--n-jobs", "1", "--json"]) == 0

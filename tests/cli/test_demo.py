@@ -42,6 +42,14 @@ def test_demo(asked, capsys):
     assert capsys.readouterr() == ("a table\n", "")
 
 
+@pytest.mark.parametrize("name", ["figure", "table"])
+def test_a_folder_that_is_not_there_costs_no_training(name, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "load_digits_images", pytest.fail)
+    assert cli.main(["demo", f"--{name}", "none/file"]) == 1
+    assert f"{name} must be in a folder that is there; got 'none/file'" in capsys.readouterr().err
+
+
 def test_json_is_all_of_stdout(asked, capsys):
     assert cli.main(["demo", "--json"]) == 0
     out, err = capsys.readouterr()

@@ -1,4 +1,5 @@
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from torch.utils.data import StackDataset, TensorDataset
 
 from sksubsel.datasets import ImageFiles
 from sksubsel.extraction import extract_features
+from sksubsel.extraction.files import FeatureFile
 from sksubsel.features import FeatureExtractor, InstanceFeatures
 from sksubsel.zoo.store import CorruptEntryWarning
 
@@ -38,6 +40,7 @@ class Counting(FeatureExtractor):
         self.seen_ = getattr(self, "seen_", 0) + len(X)
         if self.seen_ > getattr(self, "fails_at", np.inf):
             raise KeyboardInterrupt
+        getattr(self, "before", lambda seen: None)(self.seen_)
         return super().transform(X)
 
 
@@ -94,6 +97,49 @@ def test_killed_run_is_resumed(images, expected, tmp_path):
     (part,) = tmp_path.rglob("*.part")
     part.write_bytes(part.read_bytes()[:30])
     np.testing.assert_allclose(extract_features(images, counting(), tmp_path / "other"), out)
+
+
+def test_two_runs_at_once(images, expected, tmp_path):
+    """The first begins the file when the second, if it does not wait, has written three batches."""
+    first, second = counting(), counting()
+    ahead, begun, outs = threading.Event(), threading.Event(), []
+
+    def run(extractor):
+        outs.append(extract_features(images, extractor, tmp_path, batch_size=5))
+
+    other = threading.Thread(target=run, args=(second,))
+
+    def before_first(seen):
+        if seen == 5:
+            other.start()
+            ahead.wait(0.3)
+        else:
+            begun.set()
+
+    def before_second(seen):
+        if seen == 20:
+            ahead.set()
+            begun.wait(5)
+
+    first.before, second.before = before_first, before_second
+    run(first)
+    other.join()
+    for out in outs:
+        np.testing.assert_allclose(out, expected, atol=1e-6)
+    assert len(outs) == 2 and not hasattr(second, "seen_")
+
+
+def test_where_there_are_no_locks_two_runs_leave_no_hole(tmp_path):
+    first, second = FeatureFile(tmp_path, 6), FeatureFile(tmp_path, 6)
+    rows = np.ones((2, 3), np.float32)
+    first.append(0, rows)
+    first.append(2, rows)
+    second.append(0, rows)
+    with pytest.raises(RuntimeError, match=r"must end with row 3, and another run writes to it"):
+        first.append(4, rows)
+    second.append(2, rows)
+    second.append(4, rows)
+    np.testing.assert_array_equal(second.finish(), np.ones((6, 3)))
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,15 @@ def test_cost_and_best():
     np.testing.assert_allclose(more_rows["cost"], [11.5, 13.5, 19, 32.5])  # selected anew
 
 
+def test_a_trial_that_was_not_trained_again_costs_nothing():
+    """As an evolution lists them; trials of `tune` have parameters, and no `max_epochs`."""
+    again = trials(training_time=[10.0, np.nan, 10.0, 10.0], max_epochs=5)
+    shown = SearchDisplay.from_results(again).trials
+    np.testing.assert_allclose(shown["cost"], [11.5, 13.5, 13.5, 27])
+    longer = again.assign(max_epochs=[5, 5, 9, 5])
+    assert SearchDisplay.from_results(longer).trials["cost"].iloc[2] == 24
+
+
 def test_before_anything_has_a_score():
     shown = SearchDisplay.from_results(trials(score=[np.nan, np.nan, 0.9, 0.7])).trials
     np.testing.assert_array_equal(shown["best"], [np.nan, np.nan, np.nan, 0.7])

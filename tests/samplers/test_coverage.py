@@ -186,6 +186,17 @@ def test_only_candidates_are_chosen():
         index.select(p["demand"], 26, candidates=candidates)
 
 
+def test_quotas_given_in_place_of_those_of_the_classes():
+    p = problem(4)
+    quotas = np.zeros(p["strata"].max() + 1, dtype=int)
+    quotas[[0, -1]] = 3, 1
+    index = CoverageIndex(p["features"], p["strata"])
+    rows, _ = index.select(p["demand"], 4, quotas=quotas)
+    np.testing.assert_array_equal(np.bincount(p["strata"][rows]), quotas)
+    with pytest.raises(ValueError, match="with sum 5"):
+        index.select(p["demand"], 5, quotas=quotas)
+
+
 def test_large_classes_are_represented_by_random_rows():
     p = problem(5, n=400, n_classes=2)
     index = CoverageIndex(p["features"], p["strata"], max_reference=60, random_state=0)

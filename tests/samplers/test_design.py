@@ -324,6 +324,15 @@ def test_wrong_labels_are_refused():
     assert np.isin(rows, wrong).mean() < 0.05  # a fifth by chance
 
 
+def test_quotas_given_in_place_of_those_of_the_classes(index):
+    target = target_of(index.labels)
+    for stratify in ("proportional", "equal"):
+        rows = index.select(target, 12, stratify=stratify, quotas=[9, 0, 3]).rows
+        np.testing.assert_array_equal(np.bincount(index.labels[rows]), [9, 0, 3])
+    with pytest.raises(ValueError, match="with sum 13"):
+        index.select(target, 13, quotas=[9, 0, 3])
+
+
 def test_candidates_and_rows_selected_before(index):
     target = target_of(index.labels)
     allowed = np.arange(0, 300, 2)

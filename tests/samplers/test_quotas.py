@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from sksubsel.samplers.quotas import (
     allocate,
+    as_quotas,
     head,
     make_strata,
     most_of_each,
@@ -83,6 +84,19 @@ def test_large_counts_do_not_overflow():
 def test_allocate_errors(args, message):
     with pytest.raises(ValueError, match=message):
         allocate(*args)
+
+
+def test_quotas_that_are_given():
+    counts = np.array([3, 2, 4])
+    quotas = as_quotas([1, 0, 4], counts, 5)
+    assert quotas.dtype == np.int64 and quotas.tolist() == [1, 0, 4]
+    np.testing.assert_array_equal(as_quotas(None, counts, 5, "equal"), allocate(counts, 5, "equal"))
+    for wrong in ([1, 0, 3], [1, 3, 1], [-1, 2, 4]):
+        with pytest.raises(ValueError, match="between 0 and the groups' counts .* with sum 5"):
+            as_quotas(wrong, counts, 5)
+    for wrong in ([1, 4], [1.0, 0.0, 4.0]):
+        with pytest.raises(ValueError, match=r"quotas must be integers of shape \(3,\)"):
+            as_quotas(wrong, counts, 5)
 
 
 def test_strata_of_labels():

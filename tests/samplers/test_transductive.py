@@ -49,6 +49,17 @@ def test_draws_return_exactly_budget_ascending_distinct_rows(draw, data):
     np.testing.assert_array_equal(draw(log_weights, budget, seed, strata, stratify), rows)
 
 
+@pytest.mark.parametrize("draw", DRAWS)
+def test_draws_keep_to_the_quotas_given(draw):
+    log_weights, strata = np.random.default_rng(0).normal(size=30), np.arange(30) % 3
+    for quotas in ([5, 0, 2], allocate([10, 10, 10], 7)):
+        rows = draw(log_weights, 7, 1, strata, "proportional", quotas)
+        np.testing.assert_array_equal(np.bincount(strata[rows], minlength=3), quotas)
+    np.testing.assert_array_equal(rows, draw(log_weights, 7, 1, strata, "proportional"))
+    with pytest.raises(ValueError, match="quotas must be"):
+        draw(log_weights, 7, 1, strata, "proportional", [5, 0, 1])
+
+
 @pytest.mark.parametrize("draw", DRAWS[1:])
 def test_seeds(draw):
     log_weights = np.zeros(1000)

@@ -10,7 +10,7 @@ from sklearn.model_selection import cross_val_score
 
 from sksubsel import ArchitectureClassifier, ArchitectureRegressor, SubSelNet
 from sksubsel.baselines import Random, RidgeDesign, SubsetCallback
-from sksubsel.baselines.adaptive import RS2Strategy
+from sksubsel.baselines.adaptive import InfoBatchStrategy, RS2Strategy
 from sksubsel.benchmark import InTurns
 from sksubsel.encoder import ArchitectureEncoder
 from sksubsel.search import EvolutionSearch, HalvingSearch, RandomSearch, trials
@@ -322,6 +322,8 @@ def test_halving_by_epochs(data):
         (make(RandomSearch, selector="random"), "selector must be"),
         (make(RandomSearch, selector=Random), "selector must be"),
         (make(RandomSearch, selector=RidgeDesign(lam=-1)), "lam"),
+        (make(RandomSearch, selector=SubsetCallback(RS2Strategy(), every=-1)), "every must be"),
+        (make(RandomSearch, selector=SubsetCallback(InfoBatchStrategy(ratio=2))), "ratio"),
         (make(RandomSearch, budget=0), "budget must be"),
         (make(RandomSearch, n_trials=10**9), "n_trials must be at most"),
         (make(RandomSearch, validation_fraction=1.0), "validation_fraction"),
@@ -349,6 +351,9 @@ def test_validation_instances_are_checked(data):
         make(RandomSearch).fit(X, y, X[:, :, :4], y)
     with pytest.raises(ValueError, match="y_val must be of the classes"):
         make(RandomSearch).fit(X, y, X, np.full(120, "z"))
+    regression = make(RandomSearch, estimator=ArchitectureRegressor(), selector=Random())
+    with pytest.raises(ValueError, match="y_val must be finite; got nan in row 0"):
+        regression.fit(X, np.linspace(0, 1, 120), X, np.full(120, np.nan))
 
 
 def test_progress(data, capsys, tmp_path):
