@@ -9,10 +9,7 @@ import types
 import numpy as np
 from joblib.hashing import NumpyHasher
 
-_OF_A_CLASS = {  # and nothing of what it does
-    "__dict__", "__doc__", "__firstlineno__", "__module__", "__qualname__", "__static_attributes__",
-    "__weakref__", "_abc_impl",
-}  # fmt: skip
+_OF_A_CLASS = {"__doc__", "__firstlineno__", "__module__", "__qualname__"}  # not what it does
 
 
 def digest(*parts) -> str:
@@ -79,7 +76,7 @@ def _code(obj):
             for key, value in sorted(vars(obj).items())
             if key not in _OF_A_CLASS
         ]
-        return [*name, obj.__bases__, members]
+        return [*name, obj.__bases__, [(key, told) for key, told in members if told is not None]]
     # a class's methods have the class itself in their closure, by `super()`
     closure = [cell.cell_contents for cell in obj.__closure__ or ()]
     closure = [value for value in closure if not isinstance(value, type)]
@@ -97,9 +94,19 @@ def _instructions(code):
 
 
 def _member(value):
-    """Of a class, as what can be told from another."""
-    if isinstance(value, (staticmethod, classmethod)):
-        value = value.__func__
+    """What a class's function or property does, or a plain value; None of all else."""
     if isinstance(value, property):
-        return [None if one is None else _code(one) for one in (value.fget, value.fset, value.fdel)]
-    return _code(value) if isinstance(value, types.FunctionType) else value
+        value = [one for one in (value.fget, value.fset, value.fdel) if one is not None]
+        return [_code(one) for one in value if isinstance(one, types.FunctionType)]
+    # what holds a function, such as a static method, a cached property or a cached function
+    value = getattr(value, "__func__", None) or getattr(value, "func", None) or value
+    value = getattr(value, "__wrapped__", value)
+    if isinstance(value, types.FunctionType):
+        return _code(value)
+    return ("value", repr(stable(value))) if _is_plain(value) else None
+
+
+def _is_plain(value):
+    if type(value) in (tuple, frozenset):
+        return all(map(_is_plain, value))
+    return type(value) in (bool, int, float, complex, str, bytes)

@@ -128,6 +128,10 @@ def check_labels(y: np.ndarray, name: str = "y") -> None:
     Of an object array that takes a look at each label.
     """
     check_finite(y, name)
+    if y.dtype.kind in "mM" and np.isnat(y).any():
+        raise ValueError(
+            f"{name} must have a label in each row; got NaT in row {int(np.isnat(y).argmax())}"
+        )
     if y.dtype.kind != "O" or y.size == 0:
         return
     missing = np.frompyfunc(_is_missing, 1, 1)(y).astype(bool)

@@ -18,7 +18,7 @@ from sksubsel._validation import check_device, check_trained, fit_context
 from sksubsel.features import InstanceFeatures
 from sksubsel.nn.approximator import SUMMARIES, ApproximatorNet, split_padding
 from sksubsel.nn.pairs import MAX_ARCHS, MIN_PROBA, PairLoss
-from sksubsel.predictions import Predictions, check_features, check_instances_of_fit
+from sksubsel.predictions import Predictions, check_features, check_instances_of_fit, fit_features
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -203,7 +203,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         self.task_ = zoo.task_
         features = clone(self.features) if self.features is not None else InstanceFeatures()
         self.feature_transformer_ = features
-        self.features_ = check_features(features.fit_transform(zoo.X_, zoo.y_), len(zoo.y_))
+        self.features_ = fit_features(features, zoo.X_, zoo.y_)
         self.y_ = zoo.y_
         if self.task_ != "classification":
             self.location_, self.scale_ = float(zoo.y_.mean()), float(zoo.y_.std()) or 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
+from sklearn.utils.validation import has_fit_parameter
 
 from sksubsel._validation import check_finite, check_probabilities
 from sksubsel.features import as_features
@@ -204,6 +205,13 @@ def check_features(features, n_samples: int, known=None) -> np.ndarray:
         raise ValueError(f"{wanted}; got {features.shape}")
     check_finite(features, "features", f" as {features.dtype}")
     return features
+
+
+def fit_features(transformer, X, y) -> np.ndarray:
+    """Fit a `features` transformer, with the labels where its `fit` takes them, and transform X."""
+    if has_fit_parameter(transformer, "y"):
+        return check_features(transformer.fit_transform(X, y), len(y))
+    return check_features(transformer.fit(X).transform(X), len(y))
 
 
 def check_instances_of_fit(zoo, y) -> None:

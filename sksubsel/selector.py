@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from sksubsel._selector_design import DesignSelection
 from sksubsel._validation import check_budget, check_device, fit_context
 from sksubsel.features import InstanceFeatures
-from sksubsel.predictions import as_predictions, check_features, check_instances_of_fit
+from sksubsel.predictions import as_predictions, check_instances_of_fit, fit_features
 from sksubsel.samplers.coverage import CoverageIndex
 from sksubsel.samplers.inductive import InductiveScorer
 from sksubsel.samplers.objective import cross_entropy, squared_error
@@ -563,7 +563,7 @@ class SubsetSelector(DesignSelection, TransformerMixin, BaseEstimator):
         if self.features is None and predictions.features is not None:
             return predictions.features
         features = InstanceFeatures() if self.features is None else clone(self.features)
-        return check_features(features.fit_transform(zoo.X_, zoo.y_), len(zoo.y_))
+        return fit_features(features, zoo.X_, zoo.y_)
 
 
 def _check_same_architectures(predictions, zoo):

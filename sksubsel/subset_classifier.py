@@ -140,9 +140,8 @@ class _SubsetEstimator(MetaEstimatorMixin):
         check_is_fitted(self)
         return self.estimator_.predict(X)
 
-    @available_where(_answers("score"))
     def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Score of the estimator trained on the subset.
+        """Score of the estimator trained on the subset; without one its accuracy, or R^2.
 
         Parameters
         ----------
@@ -156,6 +155,8 @@ class _SubsetEstimator(MetaEstimatorMixin):
         float
         """
         check_is_fitted(self)
+        if not hasattr(self.estimator_, "score"):
+            return super().score(X, y, sample_weight)  # the mixin's
         given = {} if sample_weight is None else {"sample_weight": sample_weight}
         return self.estimator_.score(X, y, **given)
 

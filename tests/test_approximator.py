@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import sparse
 from scipy.special import softmax
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.preprocessing import FunctionTransformer
 
@@ -297,3 +297,17 @@ def test_mapped_features_and_predictions_are_not_copied(data, tmp_path):
     np.testing.assert_array_equal(
         model.predict_proba(embeddings[:2]), in_memory.predict_proba(embeddings[:2])
     )
+
+
+def test_transformers_that_take_no_labels(tiny):
+    class Half(TransformerMixin, BaseEstimator):
+        def fit(self, X):
+            return self
+
+        def transform(self, X):
+            return X.reshape(len(X), -1) / 2
+
+    approximator = clone(tiny.approximator).set_params(features=Half())
+    embeddings = np.zeros((len(tiny.zoo), 3, 4), dtype=np.float32)
+    approximator.fit(embeddings, tiny.zoo)
+    np.testing.assert_array_equal(approximator.features_, tiny.X.reshape(len(tiny.X), -1) / 2)

@@ -1,8 +1,11 @@
 import contextlib
+import enum
+import functools
 import io
 import os
 import subprocess
 import sys
+import threading
 
 import joblib
 import numpy as np
@@ -134,3 +137,23 @@ print(digest(lambda x: x in {{"mlp", "darts", "cell", "net"}} or (x, 1) in {{("a
 def test_what_has_none():
     with open(os.devnull) as file, pytest.raises(TypeError, match="no digest can be made"):
         digest([file])
+
+
+def test_classes_with_what_cannot_be_told():
+    class Kind(enum.Enum):
+        A = 1
+
+    class Own(torch.autograd.Function):
+        kind, lock = Kind.A, threading.Lock()
+        __slots__ = ("x",)
+
+        @functools.cached_property
+        def width(self):
+            return 1
+
+        @functools.lru_cache  # noqa: B019
+        def height(self):
+            return 2
+
+    Own.itself = Own
+    assert len(digest(Own, Kind, Kind.A)) == 32

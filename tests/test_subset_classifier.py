@@ -375,3 +375,16 @@ def test_weights_reach_the_last_step_of_a_pipeline():
     np.testing.assert_array_equal(without.sample_weight_, np.ones(40))
     meant = SubsetClassifier(KNeighborsClassifier(1), selector, sample_weight=None).fit(X, y)
     np.testing.assert_array_equal(meant.sample_weight_, np.ones(40))
+
+
+def test_an_estimator_without_a_score_is_judged_by_its_accuracy():
+    class Constant(BaseEstimator):
+        def fit(self, X, y):
+            self.classes_ = np.unique(y)
+            return self
+
+        def predict(self, X):
+            return np.ones(len(X), dtype=int)
+
+    X, y = np.zeros((40, 1)), np.repeat([0, 1, 1, 1], 10)
+    assert SubsetClassifier(Constant(), selector=Random(10)).fit(X, y).score(X, y) == 0.75

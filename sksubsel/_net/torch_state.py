@@ -29,7 +29,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 @contextmanager
 def _in_turn():
-    """Let other threads wait; joblib starts none within, lest they wait for this one."""
+    """Let other threads wait; joblib's backend of threads starts none within, which would, too."""
     backend, _ = get_active_backend()
     has_threads = getattr(backend, "uses_threads", False)
     with _TURN, parallel_config("sequential") if has_threads else nullcontext():
@@ -65,9 +65,12 @@ def seeded(seed, device="cpu"):
 
 
 @contextmanager
-def torch_threads(n_threads):
-    """Let torch use so many threads for a while; None changes nothing."""
-    with _in_turn():
+def torch_threads(n_threads, alone=True):
+    """Let torch use so many threads for a while; None changes nothing.
+
+    Not `alone` around what is of others, who may wait within it for threads of their own.
+    """
+    with _in_turn() if alone else nullcontext():
         before = torch.get_num_threads()
         if n_threads is not None:
             torch.set_num_threads(n_threads)

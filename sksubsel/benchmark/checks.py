@@ -153,7 +153,7 @@ def check_selectors(selectors, seeds, soft_targets, zoo, archs, counts) -> dict:
                     "known; InTurns(net) makes them for each budget"
                 )
             elif kind_of(one) == "callback":  # the more rows, the fewer epochs
-                most = max(counts.values(), default=len(zoo.y_))
+                most = min(counts.values(), default=len(zoo.y_))
                 check_callback(one, Chosen(callback=one).recipe(zoo, most)["max_epochs"])
     if isinstance(soft_targets, str) or not isinstance(soft_targets, Collection):
         raise ValueError(

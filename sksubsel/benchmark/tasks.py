@@ -102,7 +102,7 @@ def run_task(run, task, zoo, judging, path, n_threads, on_error, alone=False) ->
     """
     found, setup = [], Selections(task.selector, zoo)
     device = str(getattr(zoo.estimator_, "device", "cpu"))
-    with torch_threads(n_threads), threadpool_limits(n_threads):
+    with torch_threads(n_threads, alone=False), threadpool_limits(n_threads):
         _start(device)
         for training in task.trainings:
             try:

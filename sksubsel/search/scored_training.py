@@ -79,7 +79,7 @@ def run_trial(shared, task, report) -> None:
     if task.known and task.known[-1]["ended"]:
         return
     # one that was ended early by other trials' scores is made anew, and goes on where it was
-    with torch_threads(1), threadpool_limits(1):
+    with torch_threads(1, alone=False), threadpool_limits(1):
         try:
             _train(shared, task, tell)
         except Exception as error:

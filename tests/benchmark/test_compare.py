@@ -1,6 +1,7 @@
 import copy
 import itertools
 import json
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Lock
 
@@ -14,6 +15,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sksubsel import ArchitectureClassifier, ArchitectureRegressor, ModelZoo, SubSelNet
+from sksubsel._net import seeded
 from sksubsel.architectures import Architecture
 from sksubsel.baselines import CRAIG, EL2N, GradMatch, Herding, Random, RidgeDesign, SubsetCallback
 from sksubsel.baselines.adaptive import InfoBatchStrategy, RS2Strategy, TurnsStrategy
@@ -436,6 +438,20 @@ def test_a_net_without_its_zoo_is_refused(tiny, selectors, tmp_path):
 
 def chosen_by(net, arch, budget, seed):
     return net.select(arch, budget)
+
+
+def test_functions_may_use_threads_of_their_own(tiny):
+    """Which take turns with other trainings, but not with the task that waits for them."""
+
+    def drawn(budget):
+        with seeded(0):
+            return np.arange(budget)
+
+    def chosen(arch, budget, seed):
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(drawn, budget).result()
+
+    assert len(run(tiny, {"own": chosen}, budgets=(20,), seeds=(0,))) == 4
 
 
 def test_functions_are_known_by_their_code():
