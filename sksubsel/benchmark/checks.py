@@ -107,7 +107,7 @@ def check_validation(validation, zoo):
 def check_callback(callback, n_epochs=None) -> None:
     """Raise ValueError if a SubsetCallback or its strategy has a wrong parameter.
 
-    `n_epochs` is how long it will train at least, where that is known.
+    `n_epochs` is how long the longest of its trainings will be, where that is known.
     """
     strategy = _own_strategy(callback.strategy)
     strategy._validate_params()
@@ -152,9 +152,9 @@ def check_selectors(selectors, seeds, soft_targets, zoo, archs, counts) -> dict:
                     f"selectors[{name!r}] has subsets of one size, made before the budget is "
                     "known; InTurns(net) makes them for each budget"
                 )
-            elif kind_of(one) == "callback":  # the more rows, the fewer epochs
-                most = min(counts.values(), default=len(zoo.y_))
-                check_callback(one, Chosen(callback=one).recipe(zoo, most)["max_epochs"])
+            elif kind_of(one) == "callback":  # the fewer rows, the more epochs
+                fewest = min(counts.values(), default=len(zoo.y_))
+                check_callback(one, Chosen(callback=one).recipe(zoo, fewest)["max_epochs"])
     if isinstance(soft_targets, str) or not isinstance(soft_targets, Collection):
         raise ValueError(
             "soft_targets must be a list of names, or a dict of fitted SubSelNets by name; got "
