@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sklearn.utils import gen_batches
 
-from sksubsel._validation import check_trained
+from sksubsel._validation import check_budget, check_trained
 from sksubsel.predictions import ArrayPredictions
 from sksubsel.samplers.design import DesignIndex, balancing
 from sksubsel.samplers.out_of_fold import out_of_fold
@@ -30,6 +31,7 @@ class DesignSelection:
     """Part of `SubsetSelector`: its attributes are the selector's."""
 
     mode: str
+    budget: int | float
     hybrid_fraction: float
     stratify: str | None
     oof_weight: Any
@@ -77,6 +79,20 @@ class DesignSelection:
         self.prepare(budget)
         if not keep_mean:
             self._mean = None  # (N, C) that nothing needs any more
+
+    @contextmanager
+    def _as_fitted(self):
+        """Forget designs that were made since `fit`, so that they are made anew; then know all."""
+        if self.design_ is None:
+            yield
+            return
+        shared, of_parts = self._shared, self._of_parts
+        in_fit = self._n_shared(check_budget(self.budget, self.n_samples_))
+        self._shared, self._of_parts = {n: shared[n] for n in shared if n == in_fit}, {}
+        try:
+            yield
+        finally:
+            self._shared, self._of_parts = shared | self._shared, of_parts | self._of_parts
 
     def _by_design(self, predictions, budget, part=None):
         """Rows of a design, ascending: shared ones first, then those for this architecture."""

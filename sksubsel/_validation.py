@@ -250,9 +250,7 @@ def check_instances(X, y, *, min_class_count: int = 2) -> tuple[np.ndarray, np.n
             f"and y of shape {y.shape}"
         )
     y = plain_labels(y)
-    with np.errstate(invalid="ignore"):  # scikit-learn casts floats beyond int64
-        continuous = type_of_target(y, input_name="y") == "continuous"
-    if continuous:
+    if is_continuous(y):
         return X, float_targets(y), "regression", None
     classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     if len(classes) < 2:
@@ -264,6 +262,12 @@ def check_instances(X, y, *, min_class_count: int = 2) -> tuple[np.ndarray, np.n
             f"class {rare!r} has {counts.min()}"
         )
     return X, codes.astype(np.int64), "classification", classes
+
+
+def is_continuous(y: np.ndarray) -> bool:
+    """Whether targets are floats that are not all whole."""
+    with np.errstate(invalid="ignore"):  # scikit-learn casts floats beyond int64
+        return type_of_target(y, input_name="y") == "continuous"
 
 
 def float_targets(y, name: str = "y") -> np.ndarray:

@@ -355,6 +355,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         float
         """
         check_is_fitted(self)
+        check_trained(zoo)
         zoo_trained = np.asarray(zoo.trained_)
         predictions = self.transform(_check_embeddings(embeddings, zoo)[zoo_trained])
         return self._score(zoo, predictions.rows)
@@ -362,6 +363,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
     def score_mean(self, zoo: ModelZoo) -> float:
         """What `score` would be if each prediction were the mean of the fitted zoo."""
         check_is_fitted(self)
+        check_trained(zoo)
         return self._score(zoo, lambda rows: self._mean_outputs(rows)[None])
 
     def _mean_outputs(self, rows) -> np.ndarray:

@@ -11,10 +11,16 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import _safe_indexing, check_consistent_length, column_or_1d
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sksubsel._validation import check_budget, check_X, fit_context, float_targets, plain_labels
+from sksubsel._validation import (
+    check_budget,
+    check_X,
+    fit_context,
+    float_targets,
+    is_continuous,
+    plain_labels,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -282,9 +288,7 @@ class BaseSelector(InstancesMixin, BaseEstimator, ABC):
         y = column_or_1d(y, warn=True)
         check_consistent_length(X, y)
         y = plain_labels(y)
-        with np.errstate(invalid="ignore"):  # scikit-learn casts floats beyond int64
-            continuous = type_of_target(y, input_name="y") == "continuous"
-        if continuous:
+        if is_continuous(y):
             return float_targets(y), "regression", None
         classes, codes = np.unique(y, return_inverse=True)
         return codes.astype(np.int64), "classification", classes

@@ -186,6 +186,14 @@ def test_score_of_another_zoo(data, fitted):
                 score(other)
 
 
+def test_score_of_a_zoo_in_which_nothing_is_trained(data, fitted):
+    embeddings, other = data[0][48:], data[1].take(np.arange(48, 60))
+    other.trained_ = np.empty(0, dtype=np.int64)
+    for score in (lambda zoo: fitted.score(embeddings, zoo), fitted.score_mean):
+        with pytest.raises(ValueError, match="zoo must hold at least one trained architecture"):
+            score(other)
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [

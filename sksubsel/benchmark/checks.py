@@ -11,9 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from sksubsel._validation import check_budget, check_finite, check_X
 from sksubsel.baselines.adaptive import TurnsStrategy
-from sksubsel.baselines.adaptive.callback import _count, _own_strategy
 from sksubsel.benchmark.records import data_key, zoo_of
-from sksubsel.benchmark.tasks import Chosen, kind_of
+from sksubsel.benchmark.tasks import epochs_of, kind_of
 from sksubsel.benchmark.turns import InTurns, check_turns, net_of
 from sksubsel.zoo import ModelZoo
 
@@ -104,20 +103,10 @@ def check_validation(validation, zoo):
     return check_judging(X, y, zoo, "validation X", "validation y")
 
 
-def check_callback(callback, n_epochs=None) -> None:
-    """Raise ValueError if a SubsetCallback or its strategy has a wrong parameter.
-
-    `n_epochs` is how long the longest of its trainings will be, where that is known.
-    """
-    strategy = _own_strategy(callback.strategy)
-    strategy._validate_params()
-    _count(callback.every, "every", strategy.every)
-    warm_start = _count(callback.warm_start, "warm_start", strategy.warm_start)
-    if n_epochs and warm_start >= n_epochs:
-        raise ValueError(
-            f"warm_start must be less than the {n_epochs} epochs of a training, or nothing is ever "
-            f"selected; got {warm_start}"
-        )
+def check_callback(callback, estimator, counts, n_samples) -> None:
+    """Raise ValueError if a SubsetCallback would select in none of its trainings."""
+    fewest = min(counts, default=n_samples)  # the fewer rows, the more epochs
+    callback.check(epochs_of(callback, estimator, fewest, n_samples))
 
 
 def check_selectors(selectors, seeds, soft_targets, zoo, archs, counts) -> dict:
@@ -152,9 +141,8 @@ def check_selectors(selectors, seeds, soft_targets, zoo, archs, counts) -> dict:
                     f"selectors[{name!r}] has subsets of one size, made before the budget is "
                     "known; InTurns(net) makes them for each budget"
                 )
-            elif kind_of(one) == "callback":  # the fewer rows, the more epochs
-                fewest = min(counts.values(), default=len(zoo.y_))
-                check_callback(one, Chosen(callback=one).recipe(zoo, fewest)["max_epochs"])
+            elif kind_of(one) == "callback":
+                check_callback(one, zoo.estimator_, counts.values(), len(zoo.y_))
     if isinstance(soft_targets, str) or not isinstance(soft_targets, Collection):
         raise ValueError(
             "soft_targets must be a list of names, or a dict of fitted SubSelNets by name; got "

@@ -6,7 +6,7 @@ import itertools
 import time
 import warnings
 from collections.abc import Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import pandas as pd
 from joblib import delayed
 
 from sksubsel._parallel import Progress, on_cluster, run_tasks, threads_of_each
-from sksubsel._validation import check_budget, warn_caller
+from sksubsel._validation import warn_caller
 from sksubsel.architectures import as_architectures
 from sksubsel.benchmark import records
 from sksubsel.benchmark.checks import FULL_DATA, check_run, check_selectors, check_validation
@@ -378,20 +378,10 @@ def _prepare(tasks, say, on_error):
         yield task._replace(setup_times=setup_times)
 
 
-@contextmanager
 def _as_fitted(net):
     """Have a net make anew the designs that it has kept since its fit, so that they are counted."""
     part = net.selector_
-    if not isinstance(part, SubsetSelector) or part.design_ is None:
-        yield
-        return
-    kept = part._shared, part._of_parts
-    in_fit = part._n_shared(check_budget(part.budget, part.n_samples_))
-    part._shared, part._of_parts = {n: kept[0][n] for n in kept[0] if n == in_fit}, {}
-    try:
-        yield
-    finally:
-        part._shared, part._of_parts = kept[0] | part._shared, kept[1] | part._of_parts
+    return part._as_fitted() if isinstance(part, SubsetSelector) else nullcontext()
 
 
 def _table(rows):

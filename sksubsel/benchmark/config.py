@@ -14,7 +14,7 @@ from sksubsel import approximator, baselines, encoder, features, selector, space
 from sksubsel._validation import check_budget
 from sksubsel.base import BaseSelector
 from sksubsel.baselines import adaptive
-from sksubsel.benchmark.checks import FULL_DATA, check_callback, check_seeds
+from sksubsel.benchmark.checks import FULL_DATA, check_seeds
 from sksubsel.benchmark.data import LOADERS, check_size
 from sksubsel.subselnet import SubSelNet
 from sksubsel.zoo import ArchitectureClassifier, ModelZoo
@@ -155,7 +155,7 @@ def read_config(path: str | Path) -> dict:
                 f"[selectors.{name!r}] another_kind needs [space] name = 'Mixed'; got {space!r}"
             )
         if "turns" in options:
-            _check_turns(name, options)
+            _check_turns(name, options, config["recipe"] | of_compared)
         if "soft_targets" in options:
             _one_of(options["soft_targets"], nets, f"[selectors.{name!r}] soft_targets")
     return config
@@ -215,12 +215,17 @@ def _check_numbers(compared, sizes):
             )
 
 
-def _check_turns(name, options):
+def _check_turns(name, options, recipe):
     turns, where = options["turns"], f"[selectors.{name!r}] turns"
     if not isinstance(turns, int) or isinstance(turns, bool) or turns < 1:
         raise ValueError(f"{where} must be an int of at least 1; got {turns!r}")
     if options.get("another_kind"):
         raise ValueError(f"{where} does not go with another_kind; got {options['another_kind']!r}")
+    if recipe.get("early_stopping"):
+        raise ValueError(
+            f"{where} need a recipe with early_stopping = false, which trains on all rows given "
+            "and so knows them by their numbers; got true"
+        )
 
 
 def _check_data(data, given):
@@ -287,7 +292,7 @@ def make_selector(name, spec):
         selector = _make(spec, name, own)
     try:
         if isinstance(selector, adaptive.SubsetCallback):
-            check_callback(selector)
+            selector.check()
         else:
             selector._validate_params()
     except ValueError as error:

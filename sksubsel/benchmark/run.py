@@ -10,8 +10,9 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from sksubsel._validation import check_budget, warn_caller
+from sksubsel.baselines import SubsetCallback
 from sksubsel.benchmark import records
-from sksubsel.benchmark.checks import FULL_DATA, check_budgets
+from sksubsel.benchmark.checks import FULL_DATA, check_budgets, check_callback
 from sksubsel.benchmark.compare import SOFT, as_table, compare, named_by, row_name
 from sksubsel.benchmark.config import check_names, make_selector, make_space, read_config
 from sksubsel.benchmark.data import load_data
@@ -116,8 +117,10 @@ def run_config(
     softly = [name for name in only if soft_targets and "soft_targets" in specs[name]]
     names = list(dict.fromkeys([*only, *sorted({specs[name]["soft_targets"] for name in softly})]))
     data = load_data(**config["data"])
-    check_budgets(config["compare"]["budgets"], len(data.y))
-    train = any(isinstance(make_selector(name, specs[name])[0], SubSelNet) for name in names)
+    counts = check_budgets(config["compare"]["budgets"], len(data.y))
+    made = {name: make_selector(name, specs[name])[0] for name in names}
+    _check_callbacks(config, made, [counts[budget] for budget in chosen["budgets"]], len(data.y))
+    train = any(isinstance(one, SubSelNet) for one in made.values())
     drawn, seen, zoo = fit_zoo(config, data, folder, n_jobs, verbose, device, train=train)
     for name in names:
         selectors[name], options = fit_selector(
@@ -138,6 +141,17 @@ def run_config(
     table = as_table(_asked_for(config, records_file, judged, drawn, data), records_file)
     table.to_csv(table_path(path, folder, validation), index=False)
     return table
+
+
+def _check_callbacks(config, made, counts, n_samples):
+    """What `compare` would find out about them after the zoo's trainings."""
+    estimator = ArchitectureClassifier(**config["recipe"] | config["compare"]["recipe"])
+    for name, selector in made.items():
+        if isinstance(selector, SubsetCallback):
+            try:
+                check_callback(selector, estimator, counts, n_samples)
+            except ValueError as error:
+                raise ValueError(f"[selectors.{name!r}]: {error}") from error
 
 
 def table_path(config: str | Path, folder: str | Path, validation: bool = False) -> Path:

@@ -98,7 +98,7 @@ def speedup_at(
     Parameters
     ----------
     table : DataFrame
-        Of `compare`.
+        Of `compare`. Budgets are in the order of ``n_selected``, or of themselves without it.
     rar : sequence of float, default=(0.1, 0.2)
         Relative accuracy reductions.
     by : {"time", "steps"}, default="time"
@@ -138,10 +138,13 @@ def speedup_at(
         full = table[table.method == FULL_DATA].groupby("arch").n_steps.mean()
         table = table.assign(speedup=table.arch.map(full) / table.n_steps)
     table = table[table.method != FULL_DATA]
-    curves = table.groupby(["method", "budget"], sort=False)[["rar", "speedup"]].mean()
+    # counts and fractions may be beside each other as budgets: n_selected tells which is larger
+    size = "n_selected" if "n_selected" in table else "budget"
+    table = table.assign(size=table[size])
+    curves = table.groupby(["method", "budget"], sort=False)[["size", "rar", "speedup"]].mean()
     out = {}
     for method, curve in curves.groupby(level="method", sort=False):
-        curve = curve.dropna().sort_index(level="budget")
+        curve = curve.dropna().sort_values("size", kind="stable")
         x, y = curve.rar.to_numpy(), np.log(curve.speedup.to_numpy())
         best = []
         for threshold in rar:

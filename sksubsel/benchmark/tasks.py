@@ -24,7 +24,16 @@ from sksubsel.benchmark.turns import InTurns, net_of
 from sksubsel.samplers.kernels import check_rows
 from sksubsel.subselnet import SubSelNet
 
-__all__ = ["Chosen", "Selections", "Task", "Training", "kind_of", "lost_task", "run_task"]
+__all__ = [
+    "Chosen",
+    "Selections",
+    "Task",
+    "Training",
+    "epochs_of",
+    "kind_of",
+    "lost_task",
+    "run_task",
+]
 
 _MAX_JUDGED = 5_000  # rows that the accuracy on those trained on is taken of
 
@@ -71,11 +80,15 @@ class Chosen(NamedTuple):
         """Parameters of the zoo's recipe that a selection during the training changes."""
         if self.callback is None:
             return {}
-        # by the zoo's recipe, so that adaptive selections get as many epochs as others
-        uses_budget = getattr(self.callback.strategy, "uses_budget", True)
-        n_epochs = zoo.estimator_._n_epochs(budget if uses_budget else len(zoo.y_))
+        n_epochs = epochs_of(self.callback, zoo.estimator_, budget, len(zoo.y_))
         own = zoo.estimator_.get_params().get("callbacks") or []
         return {"callbacks": [*own, self.callback], "max_epochs": n_epochs}
+
+
+def epochs_of(callback, estimator, budget, n_samples) -> int:
+    """Epochs of a training with a SubsetCallback: as many as others have on so many rows."""
+    uses_budget = getattr(callback.strategy, "uses_budget", True)
+    return estimator._n_epochs(budget if uses_budget else n_samples)
 
 
 def kind_of(selector) -> str | None:

@@ -16,7 +16,6 @@ from sksubsel._parallel import on_cluster, run_tasks
 from sksubsel._validation import check_device, warn_caller
 from sksubsel.architectures import as_architectures
 from sksubsel.benchmark import records
-from sksubsel.benchmark.checks import check_callback
 from sksubsel.benchmark.tasks import Selections, Task, Training, kind_of, lost_task, run_task
 from sksubsel.benchmark.turns import InTurns, check_turns, net_of
 from sksubsel.zoo import ArchitectureClassifier, ArchitectureRegressor, TrainingFailedWarning
@@ -286,7 +285,7 @@ def check_selector(selector, trainer):
                 "fitted on, and others to validate with"
             )
     elif kind_of(selector) == "callback":
-        check_callback(selector)
+        selector.check()
     elif hasattr(selector, "_parameter_constraints"):
         selector._validate_params()
     return selector

@@ -14,6 +14,8 @@ import torch
 from torch import fx, nn
 from torch.nn.utils import rnn
 
+from sksubsel._net import forked_rng
+
 from .errors import where
 from .inputs import arguments, placeholders
 from .interpret import Interpreter, is_composite, is_leaf
@@ -138,7 +140,7 @@ def _symbolic(network, args, kwargs, given: bool):
     # Buffers as proxies take slices of computed length, as values they may decide branches.
     for proxy_buffers in (True, False):
         try:
-            with torch.random.fork_rng(devices=[]):
+            with forked_rng():
                 graph = _Tracer(names, forward, proxy_buffers=proxy_buffers).trace(network)
         except Exception as error:
             cause = cause or error

@@ -223,7 +223,7 @@ def test_adaptive_methods_get_as_many_steps(tiny):
         (SubsetCallback(RS2Strategy(), every=-1), "every must be an int in .*; got -1"),
         (SubsetCallback(InfoBatchStrategy(ratio=2)), "'ratio' parameter of InfoBatchStrategy"),
         (SubsetCallback(GradMatch(lam=-1)), "'lam' parameter of GradMatchStrategy"),
-        (SubsetCallback(RS2Strategy(), warm_start=2), "less than the 2 epochs .*; got 2"),
+        (SubsetCallback(RS2Strategy(), warm_start=2), "less than max_epochs=2, .*; got 2"),
     ],
 )
 def test_callbacks_are_checked_before_anything_is_trained(tiny, monkeypatch, callback, message):

@@ -363,6 +363,26 @@ def test_mistakes_cost_no_training(tmp_path, old, new, message):
 
 
 @pytest.mark.parametrize(
+    ("section", "recipe"),
+    [("[recipe]", "early_stopping = true"), ("[compare]", "recipe = { early_stopping = true }")],
+)
+def test_turns_need_a_recipe_that_holds_out_no_rows(config, section, recipe):
+    text = CONFIG.replace("zoo_size = 1", "turns = 2").replace(section, f"{section}\n{recipe}")
+    config.write_text(text)
+    with pytest.raises(ValueError, match="'proxy'.*turns need .*early_stopping = false.*got true"):
+        read_config(config)
+    config.write_text(text.replace("early_stopping = true", "early_stopping = false"))
+    assert read_config(config)["selectors"]["proxy"]["turns"] == 2
+
+
+def test_a_warm_start_of_the_whole_training_costs_no_zoo(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "fit_zoo", pytest.fail)
+    config.write_text(CONFIG.replace("every = 1", "warm_start = 1"))
+    with pytest.raises(ValueError, match=r"'RS2'\]: warm_start must be less than .*=1,.*got 1"):
+        run_config(config, tmp_path / "out", only=["RS2"], verbose=0)
+
+
+@pytest.mark.parametrize(
     ("budgets", "message"),
     [
         ("[0.1, 126000]", r"budget must be .*n_samples=359.*; got 126000"),

@@ -90,6 +90,21 @@ def test_speedup_at_of_a_curve_that_turns():
     np.testing.assert_allclose(found.loc["turning"], [16, np.sqrt(16 * 32), 32])
 
 
+def test_speedup_at_of_counts_beside_fractions():
+    """50 rows are fewer than a fifth of 1,000, whatever the numbers say."""
+    table = pd.DataFrame(
+        {
+            "method": "m",
+            "budget": [50, 0.2, 100],
+            "n_selected": [50, 200, 100],
+            "rar": [0.3, 0.1, 0.2],
+            "speedup": [32.0, 8.0, 16.0],
+        }
+    )
+    found = speedup_at(table, (0.15, 0.25))
+    np.testing.assert_allclose(found.loc["m"], [np.sqrt(128), np.sqrt(512)])
+
+
 def test_speedup_by_steps():
     """Of each architecture its own, whatever the clock said; none of what was not counted."""
     table = pd.DataFrame(

@@ -116,6 +116,29 @@ class SubsetCallback(Callback):
         self.keep_rows = keep_rows
         self.random_state = random_state
 
+    def check(self, n_epochs: int | None = None) -> None:
+        """Look at the parameters before a training, which would say the same as it begins.
+
+        Parameters
+        ----------
+        n_epochs : int or None, default=None
+            How long the training will be, where that is known.
+
+        Raises
+        ------
+        ValueError
+            If a parameter of it or of its strategy is out of range, or the whole training would be
+            a warm start.
+        TypeError
+            If the strategy is none.
+        """
+        strategy = _own_strategy(self.strategy)
+        strategy._validate_params()
+        _count(self.every, "every", strategy.every)
+        warm_start = _count(self.warm_start, "warm_start", strategy.warm_start)
+        if n_epochs:
+            _check_epochs(n_epochs, warm_start)
+
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         self.strategy_ = _own_strategy(self.strategy)
         self.every_ = _count(self.every, "every", self.strategy_.every)
@@ -126,15 +149,8 @@ class SubsetCallback(Callback):
         self.epoch_, self.y_ = 0, None
         self.losses_: np.ndarray | None = None
         self.n_train_: int | None = None
-        self.access_ = attach(net, self._check_epochs)
+        self.access_ = attach(net, lambda n_epochs: _check_epochs(n_epochs, self.warm_start_))
         self.given_ = X
-
-    def _check_epochs(self, n_epochs):
-        if 0 < n_epochs <= self.warm_start_:
-            raise ValueError(
-                f"warm_start must be less than max_epochs={n_epochs}, the epochs to train (or "
-                f"partial_fit's epochs), or nothing is ever selected; got {self.warm_start_}"
-            )
 
     def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
         self.epoch_ += 1
@@ -218,6 +234,14 @@ def _own_strategy(strategy):
         "strategy must be a Strategy of sksubsel.baselines.adaptive, such as RS2Strategy(), or "
         f"one of the selectors CRAIG(), GLISTER() and GradMatch(); got {strategy!r}"
     )
+
+
+def _check_epochs(n_epochs, warm_start):
+    if 0 < n_epochs <= warm_start:
+        raise ValueError(
+            f"warm_start must be less than max_epochs={n_epochs}, the epochs to train (or "
+            f"partial_fit's epochs), or nothing is ever selected; got {warm_start}"
+        )
 
 
 def _count(value, name, default):
