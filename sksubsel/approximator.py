@@ -353,6 +353,11 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         Returns
         -------
         float
+
+        Raises
+        ------
+        ValueError
+            If nothing of the zoo is trained, or it is over other instances.
         """
         check_is_fitted(self)
         check_trained(zoo)
@@ -361,7 +366,7 @@ class ModelApproximator(TransformerMixin, BaseEstimator):
         return self._score(zoo, predictions.rows)
 
     def score_mean(self, zoo: ModelZoo) -> float:
-        """What `score` would be if each prediction were the mean of the fitted zoo."""
+        """What `score` would be if each prediction were the mean of the fitted zoo; see there."""
         check_is_fitted(self)
         check_trained(zoo)
         return self._score(zoo, lambda rows: self._mean_outputs(rows)[None])

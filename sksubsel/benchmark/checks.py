@@ -104,9 +104,9 @@ def check_validation(validation, zoo):
 
 
 def check_callback(callback, estimator, counts, n_samples) -> None:
-    """Raise ValueError if a SubsetCallback would select in none of its trainings."""
-    fewest = min(counts, default=n_samples)  # the fewer rows, the more epochs
-    callback.check(epochs_of(callback, estimator, fewest, n_samples))
+    """Raise what `SubsetCallback.check` does, also where one of its trainings is a warm start."""
+    most = max(counts, default=n_samples)  # the more rows, the fewer epochs
+    callback.check(epochs_of(callback, estimator, most, n_samples))
 
 
 def check_selectors(selectors, seeds, soft_targets, zoo, archs, counts) -> dict:

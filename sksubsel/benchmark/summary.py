@@ -144,7 +144,7 @@ def speedup_at(
     curves = table.groupby(["method", "budget"], sort=False)[["size", "rar", "speedup"]].mean()
     out = {}
     for method, curve in curves.groupby(level="method", sort=False):
-        curve = curve.dropna().sort_values("size", kind="stable")
+        curve = curve.dropna(subset=["rar", "speedup"]).sort_values("size", kind="stable")
         x, y = curve.rar.to_numpy(), np.log(curve.speedup.to_numpy())
         best = []
         for threshold in rar:

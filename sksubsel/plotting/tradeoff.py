@@ -90,7 +90,8 @@ class TradeoffDisplay:
         method : str, default="method"
             Column that tells the curves apart; they keep its order of first appearance.
         budget : str, default="budget"
-            Column of which each value makes one point of a curve.
+            Column of which each value makes one point of a curve. They are joined in the order of
+            a column ``n_selected``, where there is one, since counts may be beside fractions.
 
         Returns
         -------
@@ -108,21 +109,24 @@ class TradeoffDisplay:
             {
                 "method": table[method].to_numpy(),
                 "budget": table[budget].to_numpy(),
+                "size": table["n_selected" if "n_selected" in table else budget].to_numpy(),
                 "x": table[x].to_numpy(dtype=float),
                 "y": table[y].to_numpy(dtype=float),
             }
-        ).dropna()
+        ).dropna(subset=["budget", "x", "y"])
         if runs.empty:
             raise ValueError(f"table must have at least one row with {x!r} and {y!r}; got none")
         groups = runs.groupby(["method", "budget"], sort=False)[["x", "y"]]
-        points = groups.mean().join(groups.sem().add_suffix("_error")).reset_index()
+        points = groups.mean().join(groups.sem().add_suffix("_error"))
+        points["size"] = runs.groupby(["method", "budget"], sort=False)["size"].min()
+        points = points.reset_index()
         # A single run has no standard error; it gets a point without a bar.
         points[["x_error", "y_error"]] = points[["x_error", "y_error"]].fillna(0.0)
         order = {name: k for k, name in enumerate(runs["method"].unique())}
         points = points.sort_values(
-            ["method", "budget"], key=lambda c: c.map(order) if c.name == "method" else c
+            ["method", "size"], key=lambda c: c.map(order) if c.name == "method" else c
         )
-        return cls(points.reset_index(drop=True), x=x, y=y)
+        return cls(points.drop(columns="size").reset_index(drop=True), x=x, y=y)
 
     def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
         """Draw the curves.

@@ -382,6 +382,25 @@ def test_a_warm_start_of_the_whole_training_costs_no_zoo(config, tmp_path, monke
         run_config(config, tmp_path / "out", only=["RS2"], verbose=0)
 
 
+def test_a_warm_start_is_checked_of_the_shortest_training_asked_for(config, tmp_path, monkeypatch):
+    """Of 36 rows, one batch, there are three epochs; of 108, four batches, there is one."""
+
+    class Begun(Exception):
+        pass
+
+    def fit_zoo(*_, **__):
+        raise Begun
+
+    monkeypatch.setattr(run, "fit_zoo", fit_zoo)
+    recipe = "[recipe]\nmin_steps = 3\nbatch_size = 36"
+    config.write_text(CONFIG.replace("every = 1", "warm_start = 1").replace("[recipe]", recipe))
+    given = {"only": ["RS2"], "verbose": 0}
+    with pytest.raises(ValueError, match=r"'RS2'\]: warm_start must be less than .*=1,.*got 1"):
+        run_config(config, tmp_path / "out", **given)
+    with pytest.raises(Begun):
+        run_config(config, tmp_path / "out", budgets=[0.1], **given)
+
+
 @pytest.mark.parametrize(
     ("budgets", "message"),
     [

@@ -98,11 +98,11 @@ def test_speedup_at_of_counts_beside_fractions():
             "budget": [50, 0.2, 100],
             "n_selected": [50, 200, 100],
             "rar": [0.3, 0.1, 0.2],
-            "speedup": [32.0, 8.0, 16.0],
+            "speedup": [32.0, 8.0, 12.0],
         }
     )
     found = speedup_at(table, (0.15, 0.25))
-    np.testing.assert_allclose(found.loc["m"], [np.sqrt(128), np.sqrt(512)])
+    np.testing.assert_allclose(found.loc["m"], [np.sqrt(96), np.sqrt(384)])
 
 
 def test_speedup_by_steps():

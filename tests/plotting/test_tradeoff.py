@@ -32,6 +32,28 @@ def test_points_are_means_with_standard_errors():
     np.testing.assert_allclose(points["y_error"], [0, 0.05, 0, 0])
 
 
+def test_counts_beside_fractions_are_in_the_order_of_what_was_selected():
+    table = pd.DataFrame(
+        {
+            "method": "m",
+            "budget": [50, 0.2, 100],
+            "n_selected": [50, 200, 100],
+            "speedup": [32.0, 8.0, 12.0],
+            "rar": [0.3, 0.1, 0.2],
+        }
+    )
+    points = TradeoffDisplay.from_frame(table).points
+    assert points["budget"].tolist() == [50, 100, 0.2]
+    assert "size" not in points
+    assert TradeoffDisplay.from_frame(table.drop(columns="n_selected")).points[
+        "budget"
+    ].tolist() == [
+        0.2,
+        50,
+        100,
+    ]
+
+
 def test_plot():
     display = TradeoffDisplay.from_frame(runs())
     assert display.plot() is display

@@ -1,4 +1,5 @@
 import importlib.util
+import threading
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from sksubsel._net import seeded
 from sksubsel.architectures import Architecture
 from sksubsel.spaces import NASBench101
 from sksubsel.tracing import NODE_TYPES, make_node, trace
@@ -692,3 +694,22 @@ def test_make_node():
         ValueError, match=r"'linear' must be of \['channels', 'act'\].*\['kernel'\]"
     ):
         make_node("linear", kernel=3)
+
+
+def test_a_trace_waits_for_who_has_the_generator():
+    begun = threading.Event()
+
+    class Told(nn.Module):
+        def forward(self, x):
+            begun.set()
+            return torch.relu(x)
+
+    tracing = threading.Thread(target=Architecture.from_module, args=(Told(), torch.rand(2, 3)))
+    with seeded(0):
+        tracing.start()
+        assert not begun.wait(0.5)
+        drawn = torch.rand(3)
+    tracing.join()
+    assert begun.is_set()
+    with seeded(0):
+        assert torch.equal(torch.rand(3), drawn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from numbers import Integral
 from typing import Any
@@ -117,7 +118,7 @@ class SubsetCallback(Callback):
         self.random_state = random_state
 
     def check(self, n_epochs: int | None = None) -> None:
-        """Look at the parameters before a training, which would say the same as it begins.
+        """Look at the parameters before a training, which would find the same mistakes later.
 
         Parameters
         ----------
@@ -128,15 +129,17 @@ class SubsetCallback(Callback):
         ------
         ValueError
             If a parameter of it or of its strategy is out of range, or the whole training would be
-            a warm start.
+            a warm start. Whether there are as many instances as a count asks for is not known yet.
         TypeError
-            If the strategy is none.
+            If the strategy is none, or `budget` no number.
         """
         strategy = _own_strategy(self.strategy)
         strategy._validate_params()
+        check_budget(self._own_or_selectors("budget", _BUDGET), sys.maxsize)
+        check_random_state(self._own_or_selectors("random_state", None))
         _count(self.every, "every", strategy.every)
         warm_start = _count(self.warm_start, "warm_start", strategy.warm_start)
-        if n_epochs:
+        if n_epochs is not None:
             _check_epochs(n_epochs, warm_start)
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:

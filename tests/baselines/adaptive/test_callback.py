@@ -506,6 +506,27 @@ def test_a_warm_start_that_leaves_no_epoch_to_select_in(make, data):
     assert len(model.callbacks[0].history_) == 1
 
 
+@pytest.mark.parametrize(
+    ("callback", "error", "message"),
+    [
+        (SubsetCallback("RS2"), TypeError, "strategy must be a Strategy"),
+        (SubsetCallback(RS2Strategy(), budget=-1), ValueError, "budget must be"),
+        (SubsetCallback(RS2Strategy(), random_state="x"), ValueError, "cannot be used to seed"),
+        (SubsetCallback(RS2Strategy(), every=-1), ValueError, "every must be an int"),
+        (SubsetCallback(GradMatch(lam=-1)), ValueError, "'lam' parameter of GradMatchStrategy"),
+        (SubsetCallback(WarmUpStrategy()), ValueError, "less than max_epochs=5,.*got 5"),
+    ],
+)
+def test_check_finds_what_a_training_would(callback, error, message):
+    with pytest.raises(error, match=message):
+        callback.check(5)
+
+
+def test_check_of_what_is_right():
+    SubsetCallback(RS2Strategy(), budget=10**9).check()
+    SubsetCallback(WarmUpStrategy(), budget=0.5, random_state=0).check(6)
+
+
 def test_epochs_of_partial_fit_count_instead_of_max_epochs(data):
     callback = SubsetCallback(Watching(np.arange(60), np.ones(60)), warm_start=2, every=1)
     net = stock(callback, max_epochs=2)
