@@ -37,6 +37,8 @@ __all__ = ["SOFT", "as_table", "compare", "named_by", "read_table", "row_name"]
 SOFT = " + soft targets"
 """What a method's name ends with where it trains on them."""
 
+_STALLED, _STALLED_SECONDS = 10, 60  # times what others take, and at least so much longer
+
 _COLUMNS = [
     "method", "budget", "n_selected", "n_steps", "arch", "seed", "accuracy", "balanced_accuracy",
     "train_accuracy", "validation_accuracy", "rar",
@@ -138,7 +140,9 @@ def compare(
     -----
     UserWarning
         If the records come from several machines or other shares of one, whose times are then
-        compared; if an architecture is one that a SubSelNet has learned from.
+        compared; if a training took ten times as long as others of its method, budget and
+        architecture, and a minute longer, as where a machine stood still; if an architecture is
+        one that a SubSelNet has learned from.
     TrainingFailedWarning
         If trainings failed and ``on_error="warn"``.
 
@@ -391,6 +395,16 @@ def _table(rows):
         warn_caller(
             f"the records are of {table.machine.nunique()} machines, shares of their cores or "
             "devices, whose times are compared in `speedup`; see the column `machine`"
+        )
+    usual = table.groupby(["method", "budget", "arch"]).training_time.transform("median")
+    longer = table.training_time - usual
+    stalled = table[(table.training_time > _STALLED * usual) & (longer > _STALLED_SECONDS)]
+    if len(stalled):
+        longest = stalled.loc[stalled.training_time.idxmax()]
+        warn_caller(
+            f"{len(stalled)} trainings took over {_STALLED} times as long as the others of their "
+            f"method, budget and architecture, as if the machine had stood still, and count in "
+            f"`speedup`: {longest.method!r}, seed {longest.seed}, {longest.training_time:.0f} s"
         )
     full = table[table.method == FULL_DATA].groupby("arch")[["accuracy", "training_time"]].mean()
     full = full.loc[table.arch].reset_index(drop=True)

@@ -87,7 +87,9 @@ def run_config(
     -----
     UserWarning
         If rows are left out of the table, since they are of a selector that had the name of one
-        before that was edited; of one with ``per_seed`` this is looked at seed by seed.
+        before that was edited; of one with ``per_seed`` this is looked at seed by seed. The
+        smallest of the budgets is a parameter of a SubSelNet by design, which so is another one
+        where a smaller one is added.
 
     Examples
     --------
@@ -197,8 +199,9 @@ def _asked_for(config, records_file, zoo, archs, data):
     if of_others:
         warn_caller(
             f"{len(of_others)} rows are left out, of selectors that have been edited since under "
-            f"the same names, {sorted({method for _, method, *_ in of_others})}; run these again "
-            "for all budgets and seeds"
+            f"the same names, {sorted({method for _, method, *_ in of_others})} (a SubSelNet's "
+            "budget is the smallest of [compare] budgets); run these again for all budgets and "
+            "seeds"
         )
     return kept
 

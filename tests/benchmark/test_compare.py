@@ -1,6 +1,7 @@
 import copy
 import itertools
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Lock
@@ -19,7 +20,8 @@ from sksubsel._net import seeded
 from sksubsel.architectures import Architecture
 from sksubsel.baselines import CRAIG, EL2N, GradMatch, Herding, Random, RidgeDesign, SubsetCallback
 from sksubsel.baselines.adaptive import InfoBatchStrategy, RS2Strategy, TurnsStrategy
-from sksubsel.benchmark import FULL_DATA, InTurns, compare, read_table
+from sksubsel.benchmark import FULL_DATA, InTurns, compare, read_table, tasks
+from sksubsel.benchmark.meter import Meter
 from sksubsel.benchmark.records import (
     DamagedRecordWarning,
     append,
@@ -522,6 +524,41 @@ def test_steps_that_nobody_counted(tiny, recorded, tmp_path):
     for line in lines:
         append(path, {k: v for k, v in json.loads(line).items() if k != "n_steps"})
     assert read_table(path).n_steps.isna().all()
+
+
+def test_a_machine_that_stood_still_is_told(recorded, tmp_path):
+    _, lines = recorded
+    found = [json.loads(line) for line in lines]
+    path, stalled = tmp_path / "records.jsonl", found[-1]
+    for seed in (2, 3):  # with two seeds nobody could tell which of them is usual
+        append(path, {**stalled, "seed": seed})
+    for one in found[:-1]:
+        append(path, one)
+    append(path, {**stalled, "training_time": stalled["training_time"] + 2000})
+    message = rf"1 trainings took .*'{re.escape(stalled['method'])}'.* 2000 s"
+    with pytest.warns(UserWarning, match=message):
+        read_table(path)
+
+
+def test_the_first_selection_of_a_process_takes_no_longer(tiny, selectors, monkeypatch):
+    """What it imports is loaded by an embedding before the clock is started."""
+    events = []
+
+    class Told(Meter):
+        def __enter__(self):
+            events.append("clock")
+            return super().__enter__()
+
+    def transform(self, archs):
+        events.append("embedding")
+        return embed(self, archs)
+
+    embed = ArchitectureEncoder.transform
+    monkeypatch.setattr(tasks, "Meter", Told)
+    monkeypatch.setattr(ArchitectureEncoder, "transform", transform)
+    run(tiny, {"net": selectors["net"]}, budgets=(20,), seeds=(0,))
+    first = events.index("embedding")
+    assert events[first : first + 3] == ["embedding", "clock", "embedding"]
 
 
 def test_strategies_without_a_budget_are_trained_once(tiny, tmp_path):
