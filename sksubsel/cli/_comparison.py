@@ -15,6 +15,7 @@ from sksubsel.benchmark import (
     speedup_at,
     summarize,
 )
+from sksubsel.benchmark.config import check_names
 
 SPEEDUP = "Speed-up at a relative accuracy reduction of 10 % and 20 %; by time, selection counted"
 RANKS = "The architectures' order on subsets against that on all data, and their three best"
@@ -43,14 +44,16 @@ class Comparison:
         CSV file.
     reference : str
         Method that gains are over.
+    only : sequence of str, default=()
+        Names of methods to speak of, beside the reference; none: all.
 
     Raises
     ------
     ValueError
-        If it is no such table.
+        If it is no such table, or has none of a method.
     """
 
-    def __init__(self, path, reference):
+    def __init__(self, path, reference, only=()):
         self.path, self.reference = path, reference
         try:
             self.table = pd.read_csv(path)
@@ -59,6 +62,9 @@ class Comparison:
         missing = _COLUMNS - set(self.table.columns)
         if missing:
             raise ValueError(f"{path} is no comparison's table: it lacks {sorted(missing)}")
+        if only:
+            check_names(only, set(self.table.method), f"--only of {path}")
+            self.table = self.table[self.table.method.isin([*only, reference, FULL_DATA])]
         self.where = " | ".join(
             [*sorted(set(self.table.machine)), " to ".join(sorted({*self.table.date}))]
         )

@@ -25,6 +25,12 @@ from sksubsel.cli._options import BUDGET, DEVICE_OF_FIT, JSON, PATH, Command, Re
     help="Of a comparison: the method that gains are over.",
 )
 @click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="Of a comparison: methods to speak of, beside the reference (default: all).",
+)
+@click.option(
     "--architecture",
     metavar="SPEC",
     help="Of a net: the architecture to select for, as `select` takes it.",
@@ -32,7 +38,7 @@ from sksubsel.cli._options import BUDGET, DEVICE_OF_FIT, JSON, PATH, Command, Re
 @click.option("--budget", type=BUDGET, help="Of a net: how many rows (default: its own).")
 @DEVICE_OF_FIT
 @JSON
-def report(source, html, reference, architecture, budget, device):
+def report(source, html, reference, only, architecture, budget, device):
     """Tables and figures of SOURCE, a comparison's CSV file or the folder of a saved net.
 
     Without --html a comparison's figures are saved beside its table.
@@ -42,6 +48,8 @@ def report(source, html, reference, architecture, budget, device):
             f"{str(html)!r} must be in a folder that is there", param_hint="--html"
         )
     if source.is_dir():
+        if only:
+            raise click.UsageError("--only belongs to a comparison's table")
         from sksubsel.cli._net_report import NetReport
 
         found: Any = NetReport(source, architecture, budget, device)
@@ -50,7 +58,7 @@ def report(source, html, reference, architecture, budget, device):
 
         if any(given is not None for given in (architecture, budget, device)):
             raise click.UsageError("--architecture, --budget and --device belong to a saved net")
-        found = Comparison(source, reference)
+        found = Comparison(source, reference, only)
     found.print()
     document = found.document()
     if html is not None:

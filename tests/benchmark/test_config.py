@@ -136,6 +136,11 @@ def test_command(config, tmp_path, monkeypatch, capsys):
     table = str(tmp_path / "comparison" / "comparison.csv")
     assert main(["report", table, "--reference", "nobody"]) == 0
     assert "no gains: there is no method 'nobody'" in capsys.readouterr().out
+    assert main(["report", table, "--only", "full data", "--reference", "nobody"]) == 0
+    assert "class-balanced random" not in capsys.readouterr().out.replace("over class-balanced", "")
+    assert main(["report", table, "--only", "randon"]) == 1
+    error = capsys.readouterr().err
+    assert "must be among ['class-balanced random'," in error and "got ['randon']" in error
 
 
 def test_a_seed_of_the_selector_alone(config, tmp_path):
