@@ -188,7 +188,9 @@ class Selections:
 
     def _by_net(self, training, device):
         self.selector.prepare(training.budget)  # what a pickle leaves out
-        net = net_of(self.selector)  # a process's first embedding imports DGL: nobody's time
+        net = net_of(self.selector)
+        assert net is not None  # as the kind says
+        # a process's first embedding imports DGL: nobody's time
         net.approximator_.transform(net.encoder_.transform([training.arch]))
         with Meter(device) as meter:
             rows = self.selector.select(training.arch, training.budget, training.seed)
