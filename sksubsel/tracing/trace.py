@@ -256,14 +256,15 @@ def _needs_inputs(module, cause) -> str:
     if isinstance(cause, _CompositeError):
         return (
             f"cannot trace {name} without example_inputs: the parts of a torch.nn.{cause} are "
-            "seen only by torch.export. Give example_inputs, a tuple of the arguments of "
-            "module.forward"
+            "seen only by torch.export. Give example_inputs to Architecture.from_module, a tuple "
+            "of the arguments of module.forward"
         )
     return (
         f"cannot trace {name} without example_inputs{where(cause)}: {_brief(cause)}. Give "
-        "example_inputs, a tuple of the arguments of module.forward. If the statement depends on "
-        "values of tensors, not only on their shapes, no graph can hold it: write it with "
-        "torch.where, or trace the branch that is meant as a module of its own"
+        "example_inputs to Architecture.from_module, a tuple of the arguments of module.forward. "
+        "If the statement depends on values of tensors, not only on their shapes, no graph can "
+        "hold it: write it with torch.where, or trace the branch that is meant as a module of its "
+        "own"
     )
 
 
