@@ -6,8 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from sklearn.utils.multiclass import type_of_target
-
+from sksubsel._validation import is_continuous
 from sksubsel.benchmark.config import make_space
 from sksubsel.cli._architectures import read_architectures, to_line
 from sksubsel.zoo import ArchitectureClassifier, ArchitectureRegressor, ModelZoo
@@ -138,7 +137,7 @@ class ZooFolder:
 
         Where the space has no parameters, its networks are the small ones of `PROXY_PARAMS`.
         """
-        continuous = type_of_target(y) == "continuous"
+        continuous = is_continuous(y)
         cls = ArchitectureRegressor if continuous else ArchitectureClassifier
         recipe = dict(settings["recipe"])
         if continuous and recipe.pop("stratify_batches"):

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
+from sksubsel._validation import is_continuous
 from sksubsel.plotting._style import as_text, colour_of, finish_axes, import_pyplot, tint
 from sksubsel.samplers.kernels import check_rows
 
@@ -97,7 +97,7 @@ class ScoreDistributionDisplay:
                 "y must have one label for each score; got y of shape "
                 f"{y.shape} and scores of shape {scores.shape}"
             )
-        if type_of_target(y, input_name="y") == "continuous":
+        if is_continuous(y):
             raise ValueError(
                 "y must hold class labels; got continuous targets (pass their bins, such as "
                 "pandas.qcut(y, 4, labels=False), or None)"

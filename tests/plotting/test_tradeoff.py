@@ -45,13 +45,8 @@ def test_counts_beside_fractions_are_in_the_order_of_what_was_selected():
     points = TradeoffDisplay.from_frame(table).points
     assert points["budget"].tolist() == [50, 100, 0.2]
     assert "size" not in points
-    assert TradeoffDisplay.from_frame(table.drop(columns="n_selected")).points[
-        "budget"
-    ].tolist() == [
-        0.2,
-        50,
-        100,
-    ]
+    by_number = TradeoffDisplay.from_frame(table.drop(columns="n_selected")).points
+    assert by_number["budget"].tolist() == [0.2, 50, 100]
 
 
 def test_plot():
