@@ -14,14 +14,23 @@ from sksubsel.metrics import jaccard, kendall_tau
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LEGEND", "agreement_of", "format_table", "rank_agreement", "speedup_at", "summarize"]
+__all__ = [
+    "LEGEND",
+    "REFERENCE",
+    "agreement_of",
+    "format_table",
+    "rank_agreement",
+    "speedup_at",
+    "summarize",
+]
 
 _MEANS = ["accuracy", "train_accuracy", "validation_accuracy", "rar", "setup_time",
           "selection_time", "training_time", "speedup", "gb_minutes", "energy"]  # fmt: skip
-_REFERENCE = "class-balanced random"
+REFERENCE = "class-balanced random"
+"""What gains are over unless another method is named."""
 
 LEGEND = """\
-accuracy  mean over architectures and seeds, +- standard error over seeds
+accuracy  mean over architectures and seeds, +- standard error over seeds, where there are two
 gain      points of accuracy over class-balanced random (or --reference), +- standard error over
           seeds of the paired differences; * p < .05 in a t-test of them
 RAR       relative accuracy reduction: the share of the accuracy on all data that is lost
@@ -29,7 +38,7 @@ speed-up  time of training on all data over selection and training; GB min: memo
 """What the columns of `format_table` are."""
 
 
-def summarize(table: pd.DataFrame, *, reference: str | None = _REFERENCE) -> pd.DataFrame:
+def summarize(table: pd.DataFrame, *, reference: str | None = REFERENCE) -> pd.DataFrame:
     """Means over architectures and seeds of a table of `compare`, one row per method and budget.
 
     Parameters
@@ -264,13 +273,19 @@ def format_table(summary: pd.DataFrame) -> str:
     ]
     for row in summary.itertuples():
         budget = f"{row.budget:.0%}" if row.budget <= 1.0 else f"{row.budget:.0f}"
+        accuracy = f"{row.accuracy:.4f}{_error(row.accuracy_se, '+-', 4)}"
         gain = ""
         if not np.isnan(row.gain):
             star = "*" if row.p_value < 0.05 else " "
-            gain = f"{row.gain:+.2f} +- {row.gain_se:.2f}{star}"
+            gain = f"{row.gain:+.2f}{_error(row.gain_se, ' +- ', 2)}{star}"
         lines.append(
-            f"{budget:>6}  {row.method:<{wide}} {row.accuracy:>7.4f}+-{row.accuracy_se:.4f} "
-            f"{gain:>15} {round(row.rar, 3) + 0.0:>7.3f} {row.selection_time:>9.3f} "
+            f"{budget:>6}  {row.method:<{wide}} {accuracy:>15} {gain:>15} "
+            f"{round(row.rar, 3) + 0.0:>7.3f} {row.selection_time:>9.3f} "
             f"{row.training_time:>8.2f} {row.speedup:>8.1f} {row.gb_minutes:>7.2f}"
         )
     return "\n".join(lines)
+
+
+def _error(value, sign, digits):
+    """An error behind its sign, blanks of that width where there is none, as of one seed."""
+    return " " * (len(sign) + digits + 2) if np.isnan(value) else f"{sign}{value:.{digits}f}"

@@ -16,6 +16,7 @@ from sksubsel.benchmark import (
     summarize,
 )
 from sksubsel.benchmark.config import check_names
+from sksubsel.benchmark.summary import REFERENCE
 
 SPEEDUP = "Speed-up at a relative accuracy reduction of 10 % and 20 %; by time, selection counted"
 RANKS = "The architectures' order on subsets against that on all data, and their three best"
@@ -33,6 +34,12 @@ _SPEEDUP_KEYS = {
     "10%": "rar_0.1", "20%": "rar_0.2", "10%, steps": "rar_0.1_steps", "20%, steps": "rar_0.2_steps"
 }  # fmt: skip
 _COLUMNS = {"method", "budget", "arch", "seed", "accuracy", "rar", "speedup", "machine", "date"}
+
+
+def check_reference(reference, methods):
+    """ValueError for one that was asked for and is no method of them, or is all data."""
+    if reference != REFERENCE:  # which a table may be without
+        check_names([reference], set(methods) - {FULL_DATA}, "--reference")
 
 
 class Comparison:

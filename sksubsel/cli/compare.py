@@ -54,10 +54,15 @@ def compare(
     The zoo is trained first where a SubSelNet is among them or gives soft targets. A stopped run
     goes on where it was. --only, --budgets and --seeds take one or several values.
     """
+    from sksubsel.benchmark.compare import SOFT
+    from sksubsel.benchmark.config import read_config
     from sksubsel.benchmark.run import run_config, table_path
-    from sksubsel.cli._comparison import Comparison
+    from sksubsel.cli._comparison import Comparison, check_reference
     from sksubsel.zoo import TrainingFailedWarning
 
+    specs = read_config(config)["selectors"]
+    softly = [name + SOFT for name in specs if "soft_targets" in specs[name]]
+    check_reference(reference, [*specs, *softly])
     folder = Path(config.stem) if folder is None else folder
     parts = {"only": only, "budgets": budgets, "seeds": seeds}
     parts = {name: list(values) or None for name, values in parts.items()}

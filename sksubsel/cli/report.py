@@ -54,11 +54,12 @@ def report(source, html, reference, only, architecture, budget, device):
 
         found: Any = NetReport(source, architecture, budget, device)
     else:
-        from sksubsel.cli._comparison import Comparison
+        from sksubsel.cli._comparison import Comparison, check_reference
 
         if any(given is not None for given in (architecture, budget, device)):
             raise click.UsageError("--architecture, --budget and --device belong to a saved net")
         found = Comparison(source, reference, only)
+        check_reference(reference, found.table.method)
     found.print()
     document = found.document()
     if html is not None:

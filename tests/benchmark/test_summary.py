@@ -59,6 +59,16 @@ def test_text():
     assert len({len(line) for line in (header, base, method)}) == 1
 
 
+def test_text_of_one_seed():
+    """Columns stay where they are, without errors that nobody knows."""
+    table = made_up()
+    header, base, method = format_table(summarize(table[table.seed == 0])).splitlines()
+    assert "+1.00" in method and "nan" not in method and "+-" not in base + method
+    assert len({len(line) for line in (header, base, method)}) == 1
+    at = header.index("gain") + len("gain")
+    assert method[:at].split()[-1] == "+1.00"
+
+
 def test_speedup_at():
     table = pd.DataFrame(
         {

@@ -104,6 +104,29 @@ def test_report_of_another_table(folder, capsys):
         assert name in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["compare c.toml", "report c/c.csv"])
+@pytest.mark.parametrize("name", ["hreding", "full data"])
+def test_a_reference_that_is_no_method(folder, capsys, command, name):
+    """Of all data there is no row at any budget to be compared with."""
+    if command.startswith("report"):
+        assert cli.main(["compare", "c.toml", "--n-jobs", "1"]) == 0
+    assert cli.main([*command.split(), "--reference", name]) == 1
+    err = capsys.readouterr().err
+    assert "--reference must be among ['class-balanced random', 'herding'" in err
+    assert ("did you mean 'herding'?" in err) == (name == "hreding")
+    if command.startswith("compare"):
+        assert not (folder / "c").exists()
+
+
+def test_a_reference_that_was_not_run(folder, capsys):
+    """A table without it says so; what was run is shown all the same."""
+    part = ["--only", "herding", "--seeds", "0", "--n-jobs", "1"]
+    assert cli.main(["compare", "c.toml", *part]) == 0
+    out = capsys.readouterr().out
+    assert "no gains: there is no method 'class-balanced random'" in out
+    assert "herding" in out and "nan" not in out
+
+
 def test_no_device(folder, capsys):
     assert cli.main(["compare", "c.toml", "--device", "gpu"]) == 1
     assert "device must be a torch device" in capsys.readouterr().err
