@@ -93,7 +93,7 @@ def summarize(table: pd.DataFrame, *, reference: str | None = REFERENCE) -> pd.D
             values[1] = gains.std(ddof=1) / np.sqrt(len(gains))
             values[2] = ttest_1samp(gains, 0).pvalue if values[1] > 0 else np.nan
         out.loc[(budget, method), ["gain", "gain_se", "p_value"]] = values
-    return out.reset_index().sort_values("budget", kind="stable", ignore_index=True)
+    return _by_budget(out.reset_index(), table)
 
 
 def speedup_at(
@@ -146,14 +146,11 @@ def speedup_at(
             )
         full = table[table.method == FULL_DATA].groupby("arch").n_steps.mean()
         table = table.assign(speedup=table.arch.map(full) / table.n_steps)
-    table = table[table.method != FULL_DATA]
-    # counts and fractions may be beside each other as budgets: n_selected tells which is larger
-    size = "n_selected" if "n_selected" in table else "budget"
-    table = table.assign(size=table[size])
-    curves = table.groupby(["method", "budget"], sort=False)[["size", "rar", "speedup"]].mean()
+    groups = table[table.method != FULL_DATA].groupby(["method", "budget"], sort=False)
+    curves = groups[["rar", "speedup"]].mean().reset_index()
     out = {}
-    for method, curve in curves.groupby(level="method", sort=False):
-        curve = curve.dropna(subset=["rar", "speedup"]).sort_values("size", kind="stable")
+    for method, curve in curves.groupby("method", sort=False):
+        curve = _by_budget(curve.dropna(subset=["rar", "speedup"]), table)
         x, y = curve.rar.to_numpy(), np.log(curve.speedup.to_numpy())
         best = []
         for threshold in rar:
@@ -214,7 +211,7 @@ def rank_agreement(table: pd.DataFrame, *, k: int = 3) -> pd.DataFrame:
         agreement["regret"] += full.max() - full[found.index].max()
         rows.append({"budget": budget, "method": method, **agreement})
     ranks = pd.DataFrame(rows, columns=names)  # of a table without subsets as well
-    return ranks.sort_values("budget", kind="stable", ignore_index=True)
+    return _by_budget(ranks, table)
 
 
 def agreement_of(found, known, k) -> dict:
@@ -236,6 +233,18 @@ def agreement_of(found, known, k) -> dict:
         "jaccard": jaccard(found, known, k=k) if len(found) > k else np.nan,
         "regret": known.max() - known[found.argmax()],
     }
+
+
+def _by_budget(frame, table):
+    """Rows of smaller budgets first, as a table of `compare` knows them by ``n_selected``.
+
+    Counts may be beside fractions. A method may know no budget, and select nearly all or none at
+    each, so that it is the middle one that says how many rows a budget is.
+    """
+    size = frame["budget"]
+    if "n_selected" in table:
+        size = size.map(table.groupby("budget").n_selected.median())
+    return frame.iloc[size.argsort(kind="stable")].reset_index(drop=True)
 
 
 def format_table(summary: pd.DataFrame) -> str:

@@ -115,6 +115,24 @@ def test_speedup_at_of_counts_beside_fractions():
     np.testing.assert_allclose(found.loc["m"], [np.sqrt(96), np.sqrt(384)])
 
 
+def test_order_of_counts_beside_fractions():
+    """Also where a method selects nearly all whatever the budget."""
+    sizes = {50: 50, 0.2: 200, 100: 100, 1.0: 1000}
+    table = pd.DataFrame(
+        [
+            {"method": method, "budget": budget, "n_selected": size, "arch": arch, "seed": 0,
+             "accuracy": 0.5 + 0.1 * (arch == "b")}
+            for budget, n in sizes.items()
+            for method, size in {"m": n, "other": n, "keeps most": 900}.items()
+            for arch in "ab"
+        ]
+    )  # fmt: skip
+    full = table.budget == 1.0
+    table.loc[full, "method"] = "full data"
+    assert summarize(table).budget.tolist() == [50] * 3 + [100] * 3 + [0.2] * 3 + [1.0]
+    assert rank_agreement(table, k=1).budget.tolist() == [50] * 3 + [100] * 3 + [0.2] * 3
+
+
 def test_speedup_by_steps():
     """Of each architecture its own, whatever the clock said; none of what was not counted."""
     table = pd.DataFrame(
