@@ -155,7 +155,8 @@ def _symbolic(network, args, kwargs, given: bool):
 def _exported(network, args, kwargs):
     """Interpreter and outputs by `torch.export`, which runs the network on fake tensors."""
     try:
-        program = torch.export.export(network, args, kwargs, strict=False)
+        with forked_rng():
+            program = torch.export.export(network, args, kwargs, strict=False)
     except Exception as error:
         name = type(network).__name__
         if "DataDependent" in type(error).__name__:
