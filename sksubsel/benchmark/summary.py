@@ -30,9 +30,11 @@ REFERENCE = "class-balanced random"
 """What gains are over unless another method is named."""
 
 LEGEND = """\
+n         seeds
 accuracy  mean over architectures and seeds, +- standard error over seeds, where there are two
 gain      points of accuracy over class-balanced random (or --reference), +- standard error over
-          seeds of the paired differences; * p < .05 in a t-test of them
+          seeds of the paired differences; * p < .05 in a t-test of them, each by itself: among
+          many methods some stars are chance
 RAR       relative accuracy reduction: the share of the accuracy on all data that is lost
 speed-up  time of training on all data over selection and training; GB min: memory over that time"""
 """What the columns of `format_table` are."""
@@ -50,8 +52,9 @@ def summarize(table: pd.DataFrame, *, reference: str | None = REFERENCE) -> pd.D
     Returns
     -------
     DataFrame
-        ``budget, method`` and the means; ``accuracy_se``, the standard error over seeds of that
-        mean, the architectures being given; ``gain``, points of accuracy (in per cent) over the
+        ``budget, method``, ``n_archs`` and ``n_seeds`` that the means are of, and the means;
+        ``accuracy_se``, the standard error over seeds of that mean, the architectures being
+        given; ``gain``, points of accuracy (in per cent) over the
         reference, ``gain_se`` over the seeds in common of the mean over the architectures in
         common, and ``p_value`` of a paired t-test over these seeds (NaN with fewer than two, and
         for the reference itself).
@@ -77,10 +80,12 @@ def summarize(table: pd.DataFrame, *, reference: str | None = REFERENCE) -> pd.D
     keys = ["budget", "method"]
     groups = table.groupby(keys, sort=False)
     out = groups[[name for name in _MEANS if name in table]].mean()
+    out.insert(0, "n_archs", groups.arch.nunique())
+    out.insert(1, "n_seeds", groups.seed.nunique())
     accuracy = table.pivot_table("accuracy", [*keys, "arch"], "seed")
     # a subset may be shared by the architectures, so that only seeds are independent
     by_seed = [accuracy.loc[key].dropna(axis=1).mean(axis=0) for key in out.index]
-    out.insert(1, "accuracy_se", [means.sem() for means in by_seed])
+    out.insert(3, "accuracy_se", [means.sem() for means in by_seed])
     for name in ("gain", "gain_se", "p_value"):
         out[name] = np.nan
     for budget, method in out.index:
@@ -110,8 +115,11 @@ def speedup_at(
         Of `compare`. Budgets are in the order of ``n_selected``, or of themselves without it.
     rar : sequence of float, default=(0.1, 0.2)
         Relative accuracy reductions.
-    by : {"time", "steps"}, default="time"
-        What is saved: time, the selection counted, or optimiser steps, which are the same on every
+    by : {"time", "amortized", "steps"}, default="time"
+        What is saved. "time": the selection counted, also one that serves every architecture
+        (``shared``), as if there were one. "amortized": such a selection left out, as among very
+        many architectures, so that those of a table and what a SubSelNet prepares, which
+        ``setup_time`` has, are treated alike. "steps": optimiser steps, which are the same on every
         machine, busy or not, and know of no selection.
 
     Returns
@@ -123,7 +131,7 @@ def speedup_at(
     Raises
     ------
     ValueError
-        If `by` is none of these, or a table without ``n_steps`` is asked for steps.
+        If `by` is none of these, or the table lacks the columns that it needs.
 
     Examples
     --------
@@ -137,15 +145,23 @@ def speedup_at(
     method
     Herding  10.0  20.0
     """
-    if by not in ("time", "steps"):
-        raise ValueError(f"by must be 'time' or 'steps'; got {by!r}")
-    if by == "steps":
-        if "n_steps" not in table:
-            raise ValueError(
-                "table must have a column n_steps where by='steps'; compare and read_table give one"
-            )
-        full = table[table.method == FULL_DATA].groupby("arch").n_steps.mean()
-        table = table.assign(speedup=table.arch.map(full) / table.n_steps)
+    needed = {"time": ["speedup"], "amortized": ["shared", "selection_time", "training_time"],
+              "steps": ["n_steps"]}  # fmt: skip
+    if by not in needed:
+        raise ValueError(f"by must be one of {list(needed)}; got {by!r}")
+    missing = [name for name in needed[by] if name not in table]
+    if missing:
+        raise ValueError(
+            f"table must have the columns {missing} where by={by!r}; compare and read_table give "
+            "them"
+        )
+    if by != "time":
+        if by == "steps":
+            spent = table.n_steps
+        else:
+            spent = table.training_time + table.selection_time.mask(table.shared.eq(True), 0.0)
+        full = spent[table.method == FULL_DATA].groupby(table.arch).mean()
+        table = table.assign(speedup=table.arch.map(full) / spent)
     groups = table[table.method != FULL_DATA].groupby(["method", "budget"], sort=False)
     curves = groups[["rar", "speedup"]].mean().reset_index()
     out = {}
@@ -265,19 +281,19 @@ def format_table(summary: pd.DataFrame) -> str:
     >>> from sksubsel.benchmark import format_table
     >>> summary = pd.DataFrame(
     ...     {
-    ...         "budget": [0.1], "method": ["Herding"], "accuracy": [0.735], "accuracy_se": [0.005],
-    ...         "gain": [2.5], "gain_se": [0.5], "p_value": [0.13], "rar": [0.2],
-    ...         "selection_time": [0.1], "training_time": [2.0], "speedup": [9.5],
+    ...         "budget": [0.1], "method": ["Herding"], "n_seeds": [3], "accuracy": [0.735],
+    ...         "accuracy_se": [0.005], "gain": [2.5], "gain_se": [0.5], "p_value": [0.13],
+    ...         "rar": [0.2], "selection_time": [0.1], "training_time": [2.0], "speedup": [9.5],
     ...         "gb_minutes": [0.01],
     ...     }
     ... )
     >>> print(format_table(summary))
-    budget  method         accuracy            gain     RAR  select/s  train/s speed-up  GB min
-       10%  Herding  0.7350+-0.0050  +2.50 +- 0.50    0.200     0.100     2.00      9.5    0.01
+    budget  method    n        accuracy            gain     RAR  select/s  train/s speed-up  GB min
+       10%  Herding   3  0.7350+-0.0050  +2.50 +- 0.50    0.200     0.100     2.00      9.5    0.01
     """
     wide = max(len("method"), *(len(method) for method in summary.method))
     lines = [
-        f"{'budget':>6}  {'method':<{wide}} {'accuracy':>15} {'gain':>15} {'RAR':>7} "
+        f"{'budget':>6}  {'method':<{wide}} {'n':>3} {'accuracy':>15} {'gain':>15} {'RAR':>7} "
         f"{'select/s':>9} {'train/s':>8} {'speed-up':>8} {'GB min':>7}"
     ]
     for row in summary.itertuples():
@@ -288,7 +304,7 @@ def format_table(summary: pd.DataFrame) -> str:
             star = "*" if row.p_value < 0.05 else " "
             gain = f"{row.gain:+.2f}{_error(row.gain_se, ' +- ', 2)}{star}"
         lines.append(
-            f"{budget:>6}  {row.method:<{wide}} {accuracy:>15} {gain:>15} "
+            f"{budget:>6}  {row.method:<{wide}} {row.n_seeds:>3} {accuracy:>15} {gain:>15} "
             f"{round(row.rar, 3) + 0.0:>7.3f} {row.selection_time:>9.3f} "
             f"{row.training_time:>8.2f} {row.speedup:>8.1f} {row.gb_minutes:>7.2f}"
         )

@@ -81,6 +81,9 @@ class TradeoffDisplay:
     ) -> Self:
         """Summarise a table of runs: mean and standard error for each method and budget.
 
+        Errors are of the runs, where the table has a column ``seed`` of the seeds' means:
+        architectures that share a seed may share a subset, and are the same in all seeds.
+
         Parameters
         ----------
         table : DataFrame
@@ -112,13 +115,16 @@ class TradeoffDisplay:
                 "size": table["n_selected" if "n_selected" in table else budget].to_numpy(),
                 "x": table[x].to_numpy(dtype=float),
                 "y": table[y].to_numpy(dtype=float),
+                "seed": table["seed"].to_numpy() if "seed" in table else np.arange(len(table)),
             }
         ).dropna(subset=["budget", "x", "y"])
         if runs.empty:
             raise ValueError(f"table must have at least one row with {x!r} and {y!r}; got none")
-        groups = runs.groupby(["method", "budget"], sort=False)[["x", "y"]]
-        points = groups.mean().join(groups.sem().add_suffix("_error"))
-        points["size"] = runs.groupby(["method", "budget"], sort=False)["size"].min()
+        groups = runs.groupby(["method", "budget"], sort=False)
+        by_seed = runs.groupby(["method", "budget", "seed"], sort=False)[["x", "y"]].mean()
+        errors = by_seed.groupby(["method", "budget"], sort=False).sem().add_suffix("_error")
+        points = groups[["x", "y"]].mean().join(errors)
+        points["size"] = groups["size"].min()
         points = points.reset_index()
         # A single run has no standard error; it gets a point without a bar.
         points[["x_error", "y_error"]] = points[["x_error", "y_error"]].fillna(0.0)
@@ -131,7 +137,8 @@ class TradeoffDisplay:
     def plot(self, ax: Any = None, *, legend: bool = True) -> Self:
         """Draw the curves.
 
-        Bars are standard errors over runs; curves are told apart by colour, marker and dashes.
+        Bars are standard errors (see `from_frame`); curves are told apart by colour, marker and
+        dashes.
 
         Parameters
         ----------

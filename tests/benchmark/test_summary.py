@@ -27,6 +27,7 @@ def made_up(**columns):
 
 def test_summary():
     base, method = summarize(made_up()).itertuples()
+    assert (base.n_archs, base.n_seeds) == (2, 3)
     assert base.accuracy == pytest.approx(0.71)
     means = np.array([0.70, 0.72, 0.71])  # of the architectures, seed by seed
     assert base.accuracy_se == pytest.approx(means.std(ddof=1) / np.sqrt(3))
@@ -67,6 +68,7 @@ def test_text_of_one_seed():
     assert len({len(line) for line in (header, base, method)}) == 1
     at = header.index("gain") + len("gain")
     assert method[:at].split()[-1] == "+1.00"
+    assert method[: header.index(" n ") + 2].split()[-1] == "1"
 
 
 def test_speedup_at():
@@ -133,6 +135,26 @@ def test_order_of_counts_beside_fractions():
     assert rank_agreement(table, k=1).budget.tolist() == [50] * 3 + [100] * 3 + [0.2] * 3
 
 
+def test_amortized_speedup():
+    """Without selections that serve all, of the others with them."""
+    table = pd.DataFrame(
+        {
+            "method": ["full data", "full data", "once", "each"],
+            "budget": [1.0, 1.0, 0.1, 0.1],
+            "arch": "a",
+            "rar": [0.0, 0.0, 0.05, 0.05],
+            "speedup": [1.0, 1.0, 2.0, 2.0],
+            "shared": [np.nan, np.nan, True, False],
+            "selection_time": [0.0, 0.0, 8.0, 8.0],
+            "training_time": [18.0, 22.0, 2.0, 2.0],
+        }
+    )
+    found = speedup_at(table, (0.1,), by="amortized")
+    assert found[0.1].to_dict() == pytest.approx({"once": 10.0, "each": 2.0})
+    with pytest.raises(ValueError, match=r"columns \['shared'\] where by='amortized'"):
+        speedup_at(table.drop(columns="shared"), by="amortized")
+
+
 def test_speedup_by_steps():
     """Of each architecture its own, whatever the clock said; none of what was not counted."""
     table = pd.DataFrame(
@@ -149,9 +171,11 @@ def test_speedup_by_steps():
     np.testing.assert_allclose(found.loc["m"], [(10 + 30) / 2, np.nan])
     assert found.loc["unknown"].isna().all()
     assert speedup_at(table, (0.05,)).loc["m"].item() == pytest.approx(2)
-    with pytest.raises(ValueError, match="by must be 'time' or 'steps'; got 'energy'"):
+    with pytest.raises(
+        ValueError, match=r"by must be one of \['time', 'amortized', 'steps'\]; got 'energy'"
+    ):
         speedup_at(table, by="energy")
-    with pytest.raises(ValueError, match="column n_steps"):
+    with pytest.raises(ValueError, match=r"columns \['n_steps'\] where by='steps'"):
         speedup_at(table.drop(columns="n_steps"), by="steps")
 
 

@@ -64,7 +64,8 @@ def test_failed_trainings(folder, capsys, monkeypatch, check_page):
     assert len(captions) == 3
     assert "herding" in words and "10%, steps" in words
     (row,) = (row for row in document["speedup_at"] if row["method"] == "herding")
-    assert set(row) == {"method", *(f"rar_0.{n}{by}" for n in "12" for by in ("", "_steps"))}
+    kinds = "", "_amortized", "_steps"
+    assert set(row) == {"method", *(f"rar_0.{n}{by}" for n in "12" for by in kinds)}
     assert "class-balanced random" in words
 
 

@@ -32,6 +32,23 @@ def test_points_are_means_with_standard_errors():
     np.testing.assert_allclose(points["y_error"], [0, 0.05, 0, 0])
 
 
+def test_errors_are_of_the_means_of_seeds():
+    """Not of how far apart the architectures are, which are the same in all seeds."""
+    table = pd.DataFrame(
+        {
+            "method": "m",
+            "budget": 0.1,
+            "arch": ["a", "b", "a", "b"],
+            "seed": [0, 0, 1, 1],
+            "speedup": [10.0, 30.0, 14.0, 34.0],
+            "rar": [0.1, 0.3, 0.1, 0.3],
+        }
+    )
+    points = TradeoffDisplay.from_frame(table).points
+    np.testing.assert_allclose(points[["x", "y"]], [[22, 0.2]])
+    np.testing.assert_allclose(points[["x_error", "y_error"]], [[2, 0]], atol=1e-12)
+
+
 def test_counts_beside_fractions_are_in_the_order_of_what_was_selected():
     table = pd.DataFrame(
         {
