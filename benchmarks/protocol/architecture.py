@@ -13,6 +13,8 @@ the unseen ones say when trained on all data, twice, each time with as many seed
 4. Where the time goes (appendix E.6): seconds of the fits, and of embedding, prediction and
    selection for one unseen architecture.
 
+Prints it as it comes, and writes architecture.csv in the folder.
+
 Run: python benchmarks/protocol/architecture.py benchmarks/protocol/fashion_cells.toml
      [--folder fashion_cells] [--budgets 0.01 0.1] [--jobs 2]
 """
@@ -24,6 +26,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from _common import describe, open_folder
 from sklearn.base import clone
@@ -36,6 +39,28 @@ APPROXIMATORS = {
     for residual in (True, False)
     for kind in ("attention", "lstm", "feedforward")
 }
+
+
+class Found:
+    """What was found, printed as it comes and kept for a table."""
+
+    def __init__(self):
+        self.rows = []
+
+    def section(self, title, quantity):
+        print(f"\n{title}", flush=True)
+        self.quantity = quantity
+
+    def add(self, name, value, error=np.nan, *, budget=np.nan, note=""):
+        row = {"quantity": self.quantity, "name": name, "budget": budget, "value": value}
+        self.rows.append({**row, "error": error, "note": note})
+        parts = [f"{name:32s}", "" if np.isnan(budget) else f"{budget:5.0%} ", f"{value:.4f}"]
+        parts += ["" if np.isnan(error) else f" +- {error:.4f}", f"   {note}"]
+        print("".join(parts).rstrip(), flush=True)
+
+    def save(self, path):
+        table = pd.DataFrame(self.rows).assign(run=describe())
+        table.to_csv(path, index=False, float_format="%.6g")
 
 
 def kl(trained, predicted):
@@ -83,46 +108,47 @@ def main():
     encoder = ArchitectureEncoder(random_state=0).fit(seen)
     embeddings, known = encoder.transform(unseen), encoder.transform(seen)
     proba = zoo.predictions_
-    print("\nKL to the trained unseen networks (mean over them, +- standard error)")
-    rows = {
-        "another training of the same": second.predictions_,
-        "zoo's mean": proba.mean(axis=0, dtype=np.float32)[None],
-        "one proxy network": proba[:1],
-        "mean of the 8 nearest": nearest(embeddings, known[zoo.trained_], proba),
-    }
-    for name, predicted in rows.items():
-        print("{:32s} {:.4f} +- {:.4f}".format(name, *kl(trained, predicted)), flush=True)
+    found = Found()
+    found.section("KL to the trained unseen networks (mean over them, +- standard error)", "KL")
+    found.add("another training of the same", *kl(trained, second.predictions_))
+    found.add("zoo's mean", *kl(trained, proba.mean(axis=0, dtype=np.float32)[None]))
+    found.add("one proxy network", *kl(trained, proba[:1]))
+    near = nearest(embeddings, known[zoo.trained_], proba)
+    found.add("mean of the 8 nearest", *kl(trained, near))
     for name, approximator in APPROXIMATORS.items():
         approximator.fit(known, zoo)
-        value, error = kl(trained, approximator.predict_proba(embeddings))
-        print(
-            f"{name:32s} {value:.4f} +- {error:.4f}   {approximator.n_epochs_} epochs", flush=True
-        )
-    print("\nAccuracy on test instances (mean over the unseen networks)")
-    print(f"{'trained on all data':32s} {first.accuracies_.mean():.4f}")
+        predicted = approximator.predict_proba(embeddings)
+        found.add(name, *kl(trained, predicted), note=f"{approximator.n_epochs_} epochs")
+
+    found.section("Accuracy on test instances (mean over the unseen networks)", "test accuracy")
+    found.add("trained on all data", first.accuracies_.mean())
     for name, approximator in APPROXIMATORS.items():
         if not approximator.residual:  # which asks the zoo's networks about an instance, too
-            accuracy = test_accuracy(approximator, embeddings, data, zoo.classes_)
-            print(f"{name:32s} {accuracy.mean():.4f}", flush=True)
+            found.add(name, test_accuracy(approximator, embeddings, data, zoo.classes_).mean())
 
-    print("\nJaccard overlap of the subsets of two unseen architectures (mean over pairs)")
     pairs = np.triu_indices(len(unseen), 1)
+    nets = {}
+    found.section("Overlap of the subsets of two unseen architectures, mean over pairs", "Jaccard")
     for mode in ("transductive", "hybrid"):
         for diversity in ("design", "entropy"):
             net = SubSelNet(mode=mode, diversity=diversity, memory=str(folder / "cache"))
-            net.set_params(random_state=0).fit(seen, zoo)
+            nets[f"{diversity}, {mode}"] = net.set_params(random_state=0).fit(seen, zoo)
             for budget in args.budgets:
                 chosen = np.array(net.select(unseen, budget))
                 overlap = jaccard(chosen[:, None], chosen)[pairs].mean()
-                print(f"{diversity}, {mode:16s} {budget:6.0%}  {overlap:.3f}", flush=True)
-            if mode == "transductive":
-                times(net, unseen[0], diversity, args.budgets)
+                found.add(f"{diversity}, {mode}", overlap, budget=budget)
+
+    found.section("Where the time goes", "seconds")
+    for name in ("design, transductive", "entropy, transductive"):
+        for step, budget, value in seconds(nets[name], unseen[0], args.budgets):
+            found.add(f"{name}: {step}", value, budget=budget)
+    found.save(folder / "architecture.csv")
 
 
-def times(net, arch, diversity, budgets):
-    """Seconds of the fits, and for one architecture of each step."""
-    spent = ", ".join(f"{name} {seconds:.2f}" for name, seconds in net.fit_times_.items())
-    print(f"  seconds of {diversity}: fit: {spent}")
+def seconds(net, arch, budgets):
+    """Seconds of the fits, and for one architecture of each step: names, budgets and seconds."""
+    for name, value in net.fit_times_.items():
+        yield f"fit, {name}", np.nan, value
     for budget in budgets:
         net.prepare(budget)
         marks = [time.perf_counter()]
@@ -133,9 +159,8 @@ def times(net, arch, diversity, budgets):
         marks.append(time.perf_counter())
         net.selector_.select(predictions, budget)
         marks.append(time.perf_counter())
-        steps = zip(("embedding", "prediction", "selection"), np.diff(marks))
-        print(
-            f"  {budget:.0%}: " + ", ".join(f"{name} {sec:.4f}" for name, sec in steps), flush=True
+        yield from zip(
+            ("embedding", "prediction", "selection"), [budget] * 3, np.diff(marks), strict=True
         )
 
 

@@ -176,7 +176,8 @@ def _read(path, extending=()):
         return config
     if not isinstance(extended, str) or not (path.parent / extended).is_file():
         raise ValueError(
-            f"extends of {path} must be the path of a file, as seen from there; got {extended!r}"
+            f"extends of {path} must be the path of a file, as seen from there; got {extended!r}, "
+            "where there is none"
         )
     extending = (*extending, path.resolve())
     other = path.parent / extended
@@ -348,5 +349,7 @@ def _one_of(value, allowed, where):
 
 
 def _hint(value, allowed):
-    close = difflib.get_close_matches(str(value), map(str, allowed), n=1)
+    names = list(map(str, allowed))
+    begun = [name for name in names if name.startswith(str(value))]  # "RS2" of "RS2Strategy"
+    close = difflib.get_close_matches(str(value), names, n=1) or begun[: len(begun) == 1]
     return f" (did you mean {close[0]!r}?)" if close else ""

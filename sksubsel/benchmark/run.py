@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
+from sksubsel._parallel import Progress
 from sksubsel._validation import check_budget, warn_caller
 from sksubsel.baselines import SubsetCallback
 from sksubsel.benchmark import records
@@ -124,12 +125,18 @@ def run_config(
     _check_callbacks(config, made, [counts[budget] for budget in chosen["budgets"]], len(data.y))
     train = any(isinstance(one, SubSelNet) for one in made.values())
     drawn, seen, zoo = fit_zoo(config, data, folder, n_jobs, verbose, device, train=train)
-    for name in names:
-        selectors[name], options = fit_selector(
-            name, config, data, drawn, seen, zoo, folder, seeds, device
-        )
-        if name in softly:
-            soft[name] = options["soft_targets"]
+    nets = sum(isinstance(one, SubSelNet) for one in made.values())
+    with Progress("nets", "fitted", nets, verbose) as progress:
+        for name in names:
+            if isinstance(made[name], SubSelNet):
+                progress.say(f"{name} learns from the zoo")
+            selectors[name], options = fit_selector(
+                name, config, data, drawn, seen, zoo, folder, seeds, device
+            )
+            if name in softly:
+                soft[name] = options["soft_targets"]
+            if isinstance(made[name], SubSelNet):
+                progress.step()
     recipe = config["compare"]["recipe"]
     judged = with_recipe(zoo, recipe if device is None else {**recipe, "device": device})
     records_file = folder / "records.jsonl"

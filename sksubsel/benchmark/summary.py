@@ -32,11 +32,13 @@ REFERENCE = "class-balanced random"
 LEGEND = """\
 n         seeds
 accuracy  mean over architectures and seeds, +- standard error over seeds, where there are two
-gain      points of accuracy over class-balanced random (or --reference), +- standard error over
-          seeds of the paired differences; * p < .05 in a t-test of them, each by itself: among
-          many methods some stars are chance
+gain      points of accuracy over class-balanced random (or --reference) in the seeds of both,
+          +- standard error over seeds of the paired differences; * p < .05 in a t-test of them,
+          each by itself: among many methods some stars are chance
 RAR       relative accuracy reduction: the share of the accuracy on all data that is lost
-speed-up  time of training on all data over selection and training; GB min: memory over that time"""
+speed-up  time of training on all data over selection and training; GB min: memory over that time.
+          What a method prepares for all architectures (its zoo, fits, shared designs) is in none
+          of these"""
 """What the columns of `format_table` are."""
 
 

@@ -82,8 +82,10 @@ class Comparison:
             [*sorted(set(self.table.machine)), " to ".join(sorted({*self.table.date}))]
         )
         self.summary = summarize(self.table, reference=reference)
+        self.prepared = _prepared(self.table)
         self.speedup = _speedups(self.table)
         self.ranks = rank_agreement(self.table).round(3)
+        self.legend = LEGEND.replace(f"{REFERENCE} (or --reference)", reference)
         self.no_gains = ""
         if reference not in set(self.table.method):
             self.no_gains = (
@@ -94,7 +96,9 @@ class Comparison:
         """The tables as aligned text."""
         print(self.where)
         print(format_table(self.summary))
-        print(LEGEND)
+        print(self.legend)
+        if self.prepared:
+            print(self.prepared)
         if self.no_gains:
             print(self.no_gains)
         print(f"\n{SPEEDUP}")
@@ -135,7 +139,7 @@ class Comparison:
         """Put tables and figures on a page."""
         page.text(self.where)
         page.table(_readable(self.summary))
-        page.text("\n".join([LEGEND, self.no_gains]).strip(), fixed=True)
+        page.text("\n".join([self.legend, self.prepared, self.no_gains]).strip(), fixed=True)
         page.heading(SPEEDUP)
         page.table(self.speedup.reset_index())
         page.heading(RANKS)
@@ -173,8 +177,19 @@ def _speedups(table):
     return found.round(1)
 
 
+def _prepared(table):
+    """What was spent before the first architecture, a line for each method that prepares."""
+    seconds = table.groupby("method", sort=False).setup_time.mean() if "setup_time" in table else {}
+    return "\n".join(
+        f"prepared once, mean over budgets and seeds: {name} {value:.0f} s"
+        for name, value in seconds.items()
+        if value > 0
+    )
+
+
 def _readable(summary):
     """The columns of a summary that a page shows, methods first."""
     shown = summary[["method", "budget", *_SHOWN]].rename(columns=_SHOWN)
+    shown["RAR"] = shown["RAR"].round(6) + 0.0  # of all data 1e-17 in place of zero
     shown["budget"] = [f"{b:.0%}" if b <= 1 else f"{b:.0f}" for b in summary.budget]
     return shown

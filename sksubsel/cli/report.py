@@ -28,7 +28,8 @@ from sksubsel.cli._options import BUDGET, DEVICE_OF_FIT, JSON, PATH, Command, Re
     "--only",
     multiple=True,
     metavar="NAME",
-    help="Of a comparison: methods to speak of, beside the reference (default: all).",
+    help="Of a comparison: methods to speak of, beside the reference (default: all); no figures "
+    "are saved then but those of --html.",
 )
 @click.option(
     "--architecture",
@@ -52,6 +53,11 @@ def report(source, html, reference, only, architecture, budget, device):
             raise click.UsageError("--only belongs to a comparison's table")
         from sksubsel.cli._net_report import NetReport
 
+        tables = sorted(source.glob("*.csv"))
+        if tables and not (source / "net.json").exists():
+            raise click.UsageError(
+                f"{source} is no saved net; of a comparison give the table, such as {tables[0]}"
+            )
         found: Any = NetReport(source, architecture, budget, device)
     else:
         from sksubsel.cli._comparison import Comparison, check_reference
@@ -69,5 +75,6 @@ def report(source, html, reference, only, architecture, budget, device):
         print(f"page saved to {html}")
         document["html"] = html
     elif not source.is_dir():
-        document["figures"] = found.save_figures()
+        # those of a part would replace those of all
+        document["figures"] = [] if only else found.save_figures()
     return Result(document)

@@ -119,6 +119,37 @@ def test_a_reference_that_is_no_method(folder, capsys, command, name):
         assert not (folder / "c").exists()
 
 
+def test_report_of_a_part(folder, capsys):
+    """The figures of all stay as they are; the legend names what gains are over."""
+    assert cli.main(["compare", "c.toml", "--n-jobs", "1"]) == 0
+    figure = folder / "c" / "c_rar_speedup.png"
+    before = figure.read_bytes()
+    assert before
+    capsys.readouterr()
+    assert cli.main(["report", "c/c.csv", "--only", "herding", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["figures"] == []
+    assert figure.read_bytes() == before
+    assert cli.main(["report", "c/c.csv", "--reference", "herding"]) == 0
+    assert "points of accuracy over herding in the seeds" in capsys.readouterr().out
+
+
+def test_report_says_what_was_prepared(folder, capsys):
+    assert cli.main(["compare", "c.toml", "--n-jobs", "1"]) == 0
+    assert "prepared once" not in capsys.readouterr().out
+    table = pd.read_csv("c/c.csv")
+    table.loc[table.method == "herding", "setup_time"] = 34.0
+    table.to_csv("c/c.csv", index=False)
+    assert cli.main(["report", "c/c.csv"]) == 0
+    assert "prepared once, mean over budgets and seeds: herding 34 s" in capsys.readouterr().out
+
+
+def test_report_of_a_comparison_s_folder(folder, capsys):
+    assert cli.main(["compare", "c.toml", "--n-jobs", "1"]) == 0
+    capsys.readouterr()
+    assert cli.main(["report", "c"]) == 2
+    assert "give the table, such as c/c.csv" in capsys.readouterr().err
+
+
 def test_a_reference_that_was_not_run(folder, capsys):
     """A table without it says so; what was run is shown all the same."""
     part = ["--only", "herding", "--seeds", "0", "--n-jobs", "1"]
