@@ -179,11 +179,12 @@ def _speedups(table):
 
 def _prepared(table):
     """What was spent before the first architecture, a line for each method that prepares."""
-    seconds = table.groupby("method", sort=False).setup_time.mean() if "setup_time" in table else {}
+    if "setup_time" not in table:
+        return ""
+    seconds = table.groupby("method", sort=False).setup_time.mean()
+    lines = [f"  {value:>6.0f}  {name}" for name, value in seconds.items() if value > 0]
     return "\n".join(
-        f"prepared once, mean over budgets and seeds: {name} {value:.0f} s"
-        for name, value in seconds.items()
-        if value > 0
+        ["prepared once, seconds (mean over budgets and seeds):", *lines] if lines else ""
     )
 
 

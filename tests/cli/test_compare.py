@@ -140,7 +140,8 @@ def test_report_says_what_was_prepared(folder, capsys):
     table.loc[table.method == "herding", "setup_time"] = 34.0
     table.to_csv("c/c.csv", index=False)
     assert cli.main(["report", "c/c.csv"]) == 0
-    assert "prepared once, mean over budgets and seeds: herding 34 s" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "prepared once, seconds (mean over budgets and seeds):\n      34  herding\n" in out
 
 
 def test_report_of_a_comparison_s_folder(folder, capsys):
