@@ -123,8 +123,10 @@ def say(text: str) -> None:
 
 
 def verbosity() -> int:
-    """1 on a terminal, where there are progress bars; else 0, silence."""
-    return int(sys.stderr.isatty())
+    """1 on a terminal, where there are progress bars, and where it is asked for; else 0."""
+    context = click.get_current_context(silent=True)
+    asked = context is not None and (context.find_root().obj or {}).get("verbose", False)
+    return int(asked or sys.stderr.isatty())
 
 
 @contextlib.contextmanager

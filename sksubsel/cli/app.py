@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback as traceback_module
 import warnings
+from itertools import takewhile
 
 import click
 
@@ -33,6 +34,9 @@ def _version(ctx, param, value):
 )
 @click.option("--traceback", is_flag=True, help="Also show where an error comes from.")
 @click.option(
+    "--verbose", is_flag=True, help="Say on stderr how far it is, also where that is no terminal."
+)
+@click.option(
     "--version",
     is_flag=True,
     is_eager=True,
@@ -41,14 +45,14 @@ def _version(ctx, param, value):
     help="Print the version.",
 )
 @click.pass_context
-def app(ctx, traceback):
+def app(ctx, traceback, verbose):
     """Choose training subsets for architectures never seen.
 
     A zoo of small networks is trained once (zoo), a net learns from it (fit), and then selects
     rows for any architecture (select). Exit codes: 0, 1 after an error, 2 where the arguments are
     wrong, 3 if some trainings failed, 130 if it was interrupted.
     """
-    ctx.obj = {"traceback": traceback}
+    ctx.obj = {"traceback": traceback, "verbose": verbose}
 
 
 for _command in (demo, zoo, fit, select, compare, report):
@@ -75,7 +79,7 @@ def run(argv: list[str]) -> int:
         return 130
     except _ERRORS as error:
         # the option is the group's, and stands before the command
-        if argv and argv[0] == "--traceback":
+        if "--traceback" in takewhile(lambda word: word.startswith("-"), argv):
             traceback_module.print_exc()
         say(f"sksubsel: error: {_line(str(error)) or type(error).__name__}")
         return 1

@@ -151,6 +151,17 @@ def test_report_of_a_comparison_s_folder(folder, capsys):
     assert "give the table, such as c/c.csv" in capsys.readouterr().err
 
 
+def test_verbose(folder, capsys):
+    """Where stderr is no terminal nothing is said unless asked for."""
+    run = ["compare", "c.toml", "--n-jobs", "1", "--seeds"]
+    assert cli.main([*run, "0"]) == 0
+    assert "trainings" not in capsys.readouterr().err
+    assert cli.main(["--traceback", "--verbose", *run, "1"]) == 0
+    assert "6/6 trainings" in capsys.readouterr().err
+    assert cli.main(["--verbose", "--traceback", "report", "no.csv"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
 def test_a_reference_that_was_not_run(folder, capsys):
     """A table without it says so; what was run is shown all the same."""
     part = ["--only", "herding", "--seeds", "0", "--n-jobs", "1"]
