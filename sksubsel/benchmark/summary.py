@@ -29,17 +29,23 @@ _MEANS = ["accuracy", "train_accuracy", "validation_accuracy", "rar", "setup_tim
 REFERENCE = "class-balanced random"
 """What gains are over unless another method is named."""
 
-LEGEND = """\
+_LEGEND = """\
 n         seeds
 accuracy  mean over architectures and seeds, +- standard error over seeds, where there are two
-gain      points of accuracy over class-balanced random (or --reference) in the seeds of both,
+gain      points of accuracy over {reference} in the seeds of both,
           +- standard error over seeds of the paired differences; * p < .05 in a t-test of them,
           each by itself: among many methods some stars are chance
 RAR       relative accuracy reduction: the share of the accuracy on all data that is lost
 speed-up  time of training on all data over selection and training; GB min: memory over that time.
-          What a method prepares for all architectures (its zoo, fits, shared designs) is in none
-          of these"""
+          A selector of (X, y) is counted for each architecture, as if there were one; what a
+          SubSelNet prepares for all of them (zoo, fits, shared designs) is in none of these"""
+LEGEND = _LEGEND.format(reference=f"{REFERENCE} (or --reference)")
 """What the columns of `format_table` are."""
+
+
+def legend_of(reference: str) -> str:
+    """The legend of a table whose gains are over that method."""
+    return _LEGEND.format(reference=reference)
 
 
 def summarize(table: pd.DataFrame, *, reference: str | None = REFERENCE) -> pd.DataFrame:
@@ -147,11 +153,14 @@ def speedup_at(
     method
     Herding  10.0  20.0
     """
-    needed = {"time": ["speedup"], "amortized": ["shared", "selection_time", "training_time"],
-              "steps": ["n_steps"]}  # fmt: skip
+    needed = {
+        "time": ["speedup"],
+        "amortized": ["arch", "shared", "selection_time", "training_time"],
+        "steps": ["arch", "n_steps"],
+    }
     if by not in needed:
         raise ValueError(f"by must be one of {list(needed)}; got {by!r}")
-    missing = [name for name in needed[by] if name not in table]
+    missing = [name for name in ["method", "budget", "rar", *needed[by]] if name not in table]
     if missing:
         raise ValueError(
             f"table must have the columns {missing} where by={by!r}; compare and read_table give "
@@ -165,10 +174,10 @@ def speedup_at(
         full = spent[table.method == FULL_DATA].groupby(table.arch).mean()
         table = table.assign(speedup=table.arch.map(full) / spent)
     groups = table[table.method != FULL_DATA].groupby(["method", "budget"], sort=False)
-    curves = groups[["rar", "speedup"]].mean().reset_index()
+    curves = _by_budget(groups[["rar", "speedup"]].mean().reset_index(), table)
     out = {}
     for method, curve in curves.groupby("method", sort=False):
-        curve = _by_budget(curve.dropna(subset=["rar", "speedup"]), table)
+        curve = curve.dropna(subset=["rar", "speedup"])
         x, y = curve.rar.to_numpy(), np.log(curve.speedup.to_numpy())
         best = []
         for threshold in rar:
@@ -261,8 +270,10 @@ def _by_budget(frame, table):
     """
     size = frame["budget"]
     if "n_selected" in table:
-        size = size.map(table.groupby("budget").n_selected.median())
-    return frame.iloc[size.argsort(kind="stable")].reset_index(drop=True)
+        size = size.map(table.groupby("budget").n_selected.median()).fillna(size)
+    order = ["_size", "budget"]  # by themselves where no method selects more for more
+    frame = frame.assign(_size=size).sort_values(order, kind="stable", ignore_index=True)
+    return frame.drop(columns="_size")
 
 
 def format_table(summary: pd.DataFrame) -> str:

@@ -9,14 +9,13 @@ import pandas as pd
 
 from sksubsel.benchmark import (
     FULL_DATA,
-    LEGEND,
     format_table,
     rank_agreement,
     speedup_at,
     summarize,
 )
 from sksubsel.benchmark.config import check_names
-from sksubsel.benchmark.summary import REFERENCE
+from sksubsel.benchmark.summary import REFERENCE, legend_of
 
 SPEEDUP = (
     "Speed-up at a relative accuracy reduction of 10 % and 20 %: by time, selection counted; "
@@ -85,7 +84,7 @@ class Comparison:
         self.prepared = _prepared(self.table)
         self.speedup = _speedups(self.table)
         self.ranks = rank_agreement(self.table).round(3)
-        self.legend = LEGEND.replace(f"{REFERENCE} (or --reference)", reference)
+        self.legend = legend_of(reference)
         self.no_gains = ""
         if reference not in set(self.table.method):
             self.no_gains = (

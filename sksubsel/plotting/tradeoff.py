@@ -81,8 +81,9 @@ class TradeoffDisplay:
     ) -> Self:
         """Summarise a table of runs: mean and standard error for each method and budget.
 
-        Errors are of the runs, where the table has a column ``seed`` of the seeds' means:
-        architectures that share a seed may share a subset, and are the same in all seeds.
+        Errors are of the runs, where the table has a column ``seed`` of the seeds' means (of those
+        that have all of the column ``arch``): architectures that share a seed may share a subset,
+        and are the same in all seeds.
 
         Parameters
         ----------
@@ -116,13 +117,18 @@ class TradeoffDisplay:
                 "x": table[x].to_numpy(dtype=float),
                 "y": table[y].to_numpy(dtype=float),
                 "seed": table["seed"].to_numpy() if "seed" in table else np.arange(len(table)),
+                "arch": table["arch"].to_numpy() if "arch" in table else 0,
             }
         ).dropna(subset=["budget", "x", "y"])
         if runs.empty:
             raise ValueError(f"table must have at least one row with {x!r} and {y!r}; got none")
         groups = runs.groupby(["method", "budget"], sort=False)
-        by_seed = runs.groupby(["method", "budget", "seed"], sort=False)[["x", "y"]].mean()
-        errors = by_seed.groupby(["method", "budget"], sort=False).sem().add_suffix("_error")
+        seeds = runs.groupby(["method", "budget", "seed"], sort=False)
+        n_archs = seeds.arch.nunique()
+        # one that lacks architectures differs from the others by these, not by chance
+        whole = n_archs == n_archs.groupby(["method", "budget"], sort=False).transform("max")
+        by_seed = seeds[["x", "y"]].mean()[whole].groupby(["method", "budget"], sort=False)
+        errors = by_seed.sem().add_suffix("_error")
         points = groups[["x", "y"]].mean().join(errors)
         points["size"] = groups["size"].min()
         points = points.reset_index()

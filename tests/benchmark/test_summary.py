@@ -135,6 +135,22 @@ def test_order_of_counts_beside_fractions():
     assert rank_agreement(table, k=1).budget.tolist() == [50] * 3 + [100] * 3 + [0.2] * 3
 
 
+def test_speedup_at_where_the_budget_does_not_matter():
+    """As many rows for each, or not known how many: in the order of the budgets then."""
+    table = pd.DataFrame(
+        {
+            "method": "m",
+            "budget": [0.2, 0.05, 0.1],
+            "rar": [0.1, 0.4, 0.2],
+            "speedup": [8.0, 32, 12],
+        }
+    )
+    expected = speedup_at(table, (0.15, 0.3))
+    for n_selected in (900, np.nan):
+        found = speedup_at(table.assign(n_selected=n_selected), (0.15, 0.3))
+        pd.testing.assert_frame_equal(found, expected)
+
+
 def test_amortized_speedup():
     """Without selections that serve all, of the others with them."""
     table = pd.DataFrame(
@@ -153,6 +169,8 @@ def test_amortized_speedup():
     assert found[0.1].to_dict() == pytest.approx({"once": 10.0, "each": 2.0})
     with pytest.raises(ValueError, match=r"columns \['shared'\] where by='amortized'"):
         speedup_at(table.drop(columns="shared"), by="amortized")
+    with pytest.raises(ValueError, match=r"columns \['rar', 'arch'\] where by='amortized'"):
+        speedup_at(table.drop(columns=["arch", "rar"]), by="amortized")
 
 
 def test_speedup_by_steps():

@@ -47,6 +47,9 @@ def test_errors_are_of_the_means_of_seeds():
     points = TradeoffDisplay.from_frame(table).points
     np.testing.assert_allclose(points[["x", "y"]], [[22, 0.2]])
     np.testing.assert_allclose(points[["x_error", "y_error"]], [[2, 0]], atol=1e-12)
+    alone = pd.DataFrame([["m", 0.1, "a", 2, 500.0, 0.9]], columns=table.columns)
+    points = TradeoffDisplay.from_frame(pd.concat([table, alone])).points
+    np.testing.assert_allclose(points[["x_error", "y_error"]], [[2, 0]], atol=1e-12)
 
 
 def test_counts_beside_fractions_are_in_the_order_of_what_was_selected():
