@@ -350,6 +350,8 @@ def _one_of(value, allowed, where):
 
 def _hint(value, allowed):
     names = list(map(str, allowed))
+    close = difflib.get_close_matches(str(value), names, n=1)
     begun = [name for name in names if name.startswith(str(value))]  # "RS2" of "RS2Strategy"
-    close = difflib.get_close_matches(str(value), names, n=1) or begun[: len(begun) == 1]
+    if not close and len(begun) == 1:
+        close = begun
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -123,19 +123,18 @@ def run_config(
     counts = check_budgets(config["compare"]["budgets"], len(data.y))
     made = {name: make_selector(name, specs[name])[0] for name in names}
     _check_callbacks(config, made, [counts[budget] for budget in chosen["budgets"]], len(data.y))
-    train = any(isinstance(one, SubSelNet) for one in made.values())
-    drawn, seen, zoo = fit_zoo(config, data, folder, n_jobs, verbose, device, train=train)
-    nets = sum(isinstance(one, SubSelNet) for one in made.values())
-    with Progress("nets", "fitted", nets, verbose) as progress:
+    nets = [name for name, one in made.items() if isinstance(one, SubSelNet)]
+    drawn, seen, zoo = fit_zoo(config, data, folder, n_jobs, verbose, device, train=bool(nets))
+    with Progress("nets", "fitted", len(nets), verbose) as progress:
         for name in names:
-            if isinstance(made[name], SubSelNet):
+            if name in nets:
                 progress.say(f"{name} learns from the zoo")
             selectors[name], options = fit_selector(
                 name, config, data, drawn, seen, zoo, folder, seeds, device
             )
             if name in softly:
                 soft[name] = options["soft_targets"]
-            if isinstance(made[name], SubSelNet):
+            if name in nets:
                 progress.step()
     recipe = config["compare"]["recipe"]
     judged = with_recipe(zoo, recipe if device is None else {**recipe, "device": device})

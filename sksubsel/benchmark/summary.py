@@ -19,6 +19,7 @@ __all__ = [
     "REFERENCE",
     "agreement_of",
     "format_table",
+    "legend_of",
     "rank_agreement",
     "speedup_at",
     "summarize",
